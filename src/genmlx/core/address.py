@@ -1,0 +1,53 @@
+"""Addresses: the names of random choices.
+
+An address is a string, an int, or a tuple of these (a path). Inside the package it is always a path: a tuple, ``()``
+for a distribution's own choice. Where choices are looked up, a path may also hold slices: ``("steps", slice(None), "x")``.
+"""
+
+from genmlx.numerics.errors import AddressError
+
+__all__ = ["Address", "Component", "Path", "as_path", "as_pattern", "bare"]
+
+Component = str | int
+Path = tuple[Component, ...]
+Address = Component | Path
+
+
+def as_path(address: object) -> Path:
+    """The path of an address given by the user.
+
+    Raises:
+        AddressError: not a string, int or tuple of these (an MLX array, for example).
+    """
+    if type(address) is str:
+        return (address,)
+    if isinstance(address, tuple):
+        if all(type(c) is str or type(c) is int for c in address):
+            return address
+        return tuple([_component(c) for c in address])
+    return (_component(address),)
+
+
+def as_pattern(address: object) -> tuple[Component | slice, ...]:
+    """Like `as_path`, but slices are allowed."""
+    if isinstance(address, tuple):
+        return tuple([c if isinstance(c, slice) else _component(c) for c in address])
+    return (address if isinstance(address, slice) else _component(address),)
+
+
+def bare(path: Path) -> Address:
+    """A path as the user writes it: a single component stands alone."""
+    return path[0] if len(path) == 1 else path
+
+
+def _component(c: object) -> Component:
+    if isinstance(c, str):
+        return str(c)
+    if isinstance(c, int) and not isinstance(c, bool):
+        return int(c)
+    if hasattr(c, "__index__") and not isinstance(c, bool) and type(c).__module__ == "numpy":
+        return int(c)  # type: ignore[call-overload]
+    raise AddressError(
+        f"an address is a string, an int, or a tuple of these; found {c!r} ({type(c).__name__})",
+        fix='normal(0.0, 1.0) @ "x", @ ("x", 3) with a Python int, or f"x{j}"',
+    )

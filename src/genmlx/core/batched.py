@@ -1,0 +1,179 @@
+"""``n=``: many executions as one generative function, by vmap over the interface.
+
+``Batched(f, n)`` is the product of n independent executions of ``f`` with the same arguments. Its choices have the
+addresses of ``f``, with a leading axis of length n on every array; scores and weights have shape ``[n]``. Execution i
+uses the i-th key of a split, so it equals the execution of ``f`` alone with that key.
+
+With ``mapper=one_by_one`` the executions run one after the other: the reference that the vectorised path is tested
+against.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import mlx.core as mx
+
+from genmlx.core import gradients
+from genmlx.core.choicemap import ChoiceMap, Lanes
+from genmlx.core.selection import Selection
+from genmlx.core.trace import (
+    AssessResult,
+    ChoiceGradients,
+    EditResult,
+    GenerateResult,
+    ProposeResult,
+    RegenerateResult,
+    Trace,
+    UpdateResult,
+)
+from genmlx.numerics.errors import UsageError
+from genmlx.numerics.pytree import join_arrays, map_arrays, record, split_arrays
+from genmlx.numerics.random import split
+from genmlx.numerics.transforms import Mapper, vmap
+from genmlx.numerics.types import Array, Key, Tree
+
+if TYPE_CHECKING:
+    from genmlx.core.edit import EditRequest
+    from genmlx.core.gfi import GenerativeFunction
+
+__all__ = ["Batched", "BatchedTrace"]
+
+
+@record(lambda t: ((t.args, t.inner), t.gen_fn), lambda gen_fn, children: BatchedTrace(gen_fn, *children))
+class BatchedTrace(Trace):
+    """The traces of n executions: one trace of the function with a leading axis on every array."""
+
+    __slots__ = ("inner",)
+
+    def __init__(self, gen_fn: Batched, args: tuple[Any, ...] | None, inner: Trace) -> None:
+        super().__init__(gen_fn, args, inner.retval, inner.score)
+        self.inner = inner
+
+    @property
+    def choices(self) -> ChoiceMap:
+        return self.inner.choices
+
+    def with_args(self, args: tuple[Any, ...] | None) -> BatchedTrace:
+        return BatchedTrace(self.gen_fn, args, self.inner)  # type: ignore[arg-type]
+
+    def subtraces(self) -> list[tuple[Any, Trace]]:
+        return self.inner.subtraces()
+
+    def __len__(self) -> int:
+        return self.gen_fn.n  # type: ignore[attr-defined]
+
+    def execution(self, i: int) -> Trace:
+        """The trace of execution ``i``."""
+        if not -len(self) <= i < len(self):
+            raise IndexError(f"execution {i} of {len(self)}")
+        return map_arrays(lambda a: a[i], self.inner).with_args(self.args)
+
+    def take(self, indices: Array) -> BatchedTrace:
+        """The traces of some executions, in the order given (resampling)."""
+        inner = map_arrays(lambda a: mx.take(a, indices, axis=0), self.inner)
+        gen_fn: Any = self.gen_fn
+        return BatchedTrace(Batched(gen_fn.gen_fn, indices.shape[0], gen_fn.mapper), self.args, inner)
+
+
+class Batched:
+    """n independent executions of a generative function.
+
+    It implements the whole of `genmlx.core.gfi.GenerativeFunction` (which imports this module for ``n=``, so the
+    subclass relation is registered there), with weights and scores of shape ``[n]``.
+    """
+
+    def __init__(self, gen_fn: GenerativeFunction, n: int, mapper: Mapper = vmap) -> None:
+        if isinstance(n, bool) or not isinstance(n, int) or n < 1:
+            raise UsageError(f"n= takes a positive int, found {n!r}", fix="n=1000")
+        self.gen_fn, self.n, self.mapper = gen_fn, n, mapper
+        self.name = f"{gen_fn.name}[n={n}]"
+
+    def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
+        return self.gen_fn.bind(args, kwargs)
+
+    def simulate(self, key: Key, args: tuple[Any, ...]) -> BatchedTrace:
+        inner = self._map(lambda k: self.gen_fn.simulate(k, args).with_args(None), split(key, self.n))
+        return BatchedTrace(self, args, inner)
+
+    def generate(self, key: Key, args: tuple[Any, ...], constraints: ChoiceMap) -> GenerateResult:
+        def execution(k: Key, given: ChoiceMap) -> GenerateResult:
+            trace, weight = self.gen_fn.generate(k, args, given)
+            return GenerateResult(trace.with_args(None), weight)
+
+        inner, weight = self._map_given(execution, constraints, split(key, self.n))
+        return GenerateResult(BatchedTrace(self, args, inner), weight)
+
+    def assess(self, args: tuple[Any, ...], choices: ChoiceMap) -> AssessResult:
+        def execution(_: Array, given: ChoiceMap) -> AssessResult:
+            return self.gen_fn.assess(args, given)
+
+        return self._map_given(execution, choices, mx.arange(self.n))
+
+    def propose(self, key: Key, args: tuple[Any, ...]) -> ProposeResult:
+        return self._map(lambda k: self.gen_fn.propose(k, args), split(key, self.n))
+
+    def project(self, trace: BatchedTrace, selection: Selection) -> Array:
+        return self._map(lambda inner: self.gen_fn.project(inner, selection), trace.inner)
+
+    def update(
+        self, key: Key, trace: BatchedTrace, args: tuple[Any, ...], argdiffs: tuple[Any, ...], constraints: ChoiceMap
+    ) -> UpdateResult:
+        def execution(k: Key, inner: Trace, given: ChoiceMap) -> UpdateResult:
+            result = self.gen_fn.update(k, inner.with_args(trace.args), args, argdiffs, given)
+            return result._replace(trace=result.trace.with_args(None))
+
+        result = self._map_given(execution, constraints, split(key, self.n), trace.inner)
+        return result._replace(trace=BatchedTrace(self, args, result.trace))
+
+    def regenerate(
+        self, key: Key, trace: BatchedTrace, args: tuple[Any, ...], argdiffs: tuple[Any, ...], selection: Selection
+    ) -> RegenerateResult:
+        def execution(k: Key, inner: Trace) -> RegenerateResult:
+            result = self.gen_fn.regenerate(k, inner.with_args(trace.args), args, argdiffs, selection)
+            return result._replace(trace=result.trace.with_args(None))
+
+        result = self._map(execution, split(key, self.n), trace.inner)
+        return result._replace(trace=BatchedTrace(self, args, result.trace))
+
+    def edit(
+        self, key: Key, trace: BatchedTrace, request: EditRequest, args: tuple[Any, ...], argdiffs: tuple[Any, ...]
+    ) -> EditResult:
+        new_args: list[Any] = []
+
+        def execution(k: Key, inner: Trace, asked: EditRequest) -> EditResult:
+            result = self.gen_fn.edit(k, inner.with_args(trace.args), asked, args, argdiffs)
+            new_args.append(result.trace.args)  # the request may restore some; all executions share them
+            return result._replace(trace=result.trace.with_args(None))
+
+        result = self._map_given(execution, request, split(key, self.n), trace.inner)
+        return result._replace(trace=BatchedTrace(self, new_args[-1], result.trace))
+
+    def choice_gradients(
+        self, trace: BatchedTrace, selection: Selection | None = None, retval_gradient: Any = None
+    ) -> ChoiceGradients:
+        return gradients.choice_gradients(self, trace, selection, retval_gradient)
+
+    def _map(self, f: Callable[..., Tree], *mapped: Tree) -> Any:
+        return self.mapper(f)(*mapped)
+
+    def _map_given(self, f: Callable[..., Tree], given: Tree, *mapped: Tree) -> Any:
+        """Map ``f(*mapped, given)``, where arrays of ``given`` may or may not have the leading axis (`Lanes`)."""
+        arrays, structure = split_arrays(given)
+        split_up = [a if a.ndim and a.shape[0] == self.n else None for a in arrays]
+
+        def execution(lanes: list[Array | None], *rest: Tree) -> Tree:
+            return f(*rest, join_arrays(structure, [Lanes(lane, a) for lane, a in zip(lanes, arrays, strict=True)]))  # type: ignore[misc]
+
+        return self.mapper(execution)(split_up, *mapped)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Batched) and (self.gen_fn, self.n, self.mapper) == (other.gen_fn, other.n, other.mapper)
+
+    def __hash__(self) -> int:
+        return hash((self.gen_fn, self.n))
+
+    def __repr__(self) -> str:
+        return self.name
+

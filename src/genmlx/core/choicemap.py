@@ -1,0 +1,580 @@
+"""Choice maps: immutable trees from addresses to values.
+
+A choice map is one of three things:
+
+* a `Leaf`: the value of one choice;
+* a `Group`: choice maps under string and int components (the empty group is the empty map);
+* a `Stack`: the choices of many executions of one function, under the ints of a range, stored as one choice map
+  whose arrays have a leading axis over that range. ``cm["steps", 3, "x"]`` addresses one element, ``cm["steps", :,
+  "x"]`` the array.
+
+Merging is right-biased (``a | b``: b wins); a value never silently becomes a group or the other way round when set.
+"""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+
+import mlx.core as mx
+
+from genmlx.core.address import Component, Path, as_path, as_pattern, bare
+from genmlx.core.selection import ALL, NONE, Selection
+from genmlx.numerics.errors import AddressError, ConstraintError, ShapeError, UsageError, format_path
+from genmlx.numerics.pytree import record
+from genmlx.numerics.types import Array
+
+if TYPE_CHECKING:
+    from rich.tree import Tree as RichTree
+
+__all__ = ["EMPTY", "C", "ChoiceMap", "Group", "Lanes", "Leaf", "Stack", "as_choicemap", "as_value", "choicemap", "selection_of"]
+
+
+class Lanes(NamedTuple):
+    """A constraint on many executions at once, before it is known what it means.
+
+    The choice that it meets decides: an array of the choice's own shape is shared by all executions; one with a
+    leading axis more is split among them.
+    """
+
+    lane: Array | None
+    shared: Array
+
+    def resolve(self, shape: tuple[int, ...]) -> Array:
+        """The value for a choice of ``shape``."""
+        if self.shared.shape == shape or self.lane is None:
+            return self.shared
+        return self.lane if self.lane.shape == shape else self.shared
+
+
+def as_value(x: Any) -> Array:
+    """The array of a value given by the user: numbers, nested lists, NumPy and MLX arrays.
+
+    Floats become float32 (NumPy float64 too: MLX computes in float32); ints and bools keep their kind.
+
+    Raises:
+        ConstraintError: not a number or array.
+    """
+    if isinstance(x, mx.array | Lanes):
+        return x  # type: ignore[return-value]
+    if isinstance(x, list | tuple) and any(isinstance(e, mx.array) for e in x):
+        return mx.stack([as_value(e) for e in x])
+    try:
+        if isinstance(x, bool | int | float | list | tuple):
+            return mx.array(x)
+        if type(x).__module__ == "numpy" or hasattr(x, "__array__"):
+            a = mx.array(x)
+            return a.astype(mx.float32) if a.dtype == mx.float64 else a
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ConstraintError(f"{x!r} is not the value of a choice: {error}") from error
+    raise ConstraintError(
+        f"{x!r} ({type(x).__name__}) is not the value of a choice",
+        fix="a number, a list of numbers, a NumPy or MLX array; or a dict for a group of choices",
+    )
+
+
+class ChoiceMap(abc.ABC):
+    """A tree of choices. Build with `choicemap`, from a dict, or with ``gm.C[path].set(value)``."""
+
+    __slots__ = ()
+
+    # What the three kinds define.
+
+    @abc.abstractmethod
+    def child(self, component: Component) -> ChoiceMap:
+        """The choices under ``component``; `EMPTY` if there are none."""
+
+    @property
+    @abc.abstractmethod
+    def is_empty(self) -> bool:
+        """Whether there is no choice at all."""
+
+    @abc.abstractmethod
+    def filter(self, selection: Selection) -> ChoiceMap:
+        """The choices whose address is selected."""
+
+    @abc.abstractmethod
+    def map(self, f: Callable[[Array], Array]) -> ChoiceMap:
+        """The same addresses with ``f`` of each stored array."""
+
+    @abc.abstractmethod
+    def components(self) -> list[tuple[Component, ChoiceMap]]:
+        """The components at this level, with what is under each."""
+
+    @abc.abstractmethod
+    def _gather(self, pattern: tuple[Component | slice, ...]) -> ChoiceMap:
+        """What is at a pattern, as a choice map; slices become leading axes."""
+
+    # What follows from it.
+
+    @property
+    def value(self) -> Array | None:
+        """The value at this very place, or None for a group."""
+        return None
+
+    def below(self, path: Path) -> ChoiceMap:
+        """The choices under ``path``; `EMPTY` if there are none."""
+        node = self
+        for component in path:
+            node = node.child(component)
+        return node
+
+    def get(self, address: object, default: Any = None) -> Any:
+        """The value at an address, the choice map at a group, or ``default``."""
+        node = self._gather(as_pattern(address))
+        if node.is_empty:
+            return default
+        return node if node.value is None else node.value
+
+    def __getitem__(self, address: object) -> Any:
+        pattern = as_pattern(address)
+        node = self._gather(pattern)
+        if node.is_empty:
+            raise AddressError(
+                f"there is no choice at {format_path(pattern)}",
+                fix=f"one of {self._known()}",
+            )
+        return node if node.value is None else node.value
+
+    def __contains__(self, address: object) -> bool:
+        return not self._gather(as_pattern(address)).is_empty
+
+    def set(self, address: object, value: Any) -> ChoiceMap:
+        """A copy with ``value`` (a value, a dict or a choice map) at an address; what was there is replaced.
+
+        Raises:
+            ConstraintError: the address leads through a value.
+        """
+        return self._set(as_pattern(address), _node(value), 0)
+
+    def _set(self, pattern: tuple[Component | slice, ...], new: ChoiceMap, depth: int) -> ChoiceMap:
+        if not pattern:
+            return new
+        if self.value is not None:
+            raise ConstraintError(
+                f"the address goes through a value: there is already a choice here, so {format_path(pattern)} cannot be below it",
+                fix="remove the value first with cm.filter(~gm.select(address)), or choose another address",
+            )
+        head, *tail = pattern
+        if isinstance(head, slice):
+            indices = _range(head, new, depth)
+            return self | Stack(indices, EMPTY._set(tuple(tail), new, depth + 1))
+        if isinstance(self, Stack):
+            return Group(dict(self.components()))._set(pattern, new, depth)
+        children = dict(self.components())
+        try:
+            children[head] = self.child(head)._set(tuple(tail), new, depth)
+        except ConstraintError as error:
+            raise error.within((head,)) from None
+        return Group(children)
+
+    def __or__(self, other: Any) -> ChoiceMap:
+        return _merge(self, as_choicemap(other))
+
+    def __ror__(self, other: Any) -> ChoiceMap:
+        return _merge(as_choicemap(other), self)
+
+    def items(self) -> Iterator[tuple[Path, Array]]:
+        """All choices, as (path, value); a stack is enumerated element by element."""
+        for component, below in self.components():
+            if below.value is not None:
+                yield (component,), below.value
+            else:
+                for path, value in below.items():
+                    yield (component, *path), value
+
+    def stored(self) -> Iterator[tuple[tuple[Component | slice, ...], Array]]:
+        """All stored arrays, as (pattern, array): one entry for a stack, with ``slice(None)`` for its index."""
+        for component, below in self.components():
+            for path, value in below.stored():
+                yield (component, *path), value
+
+    def paths(self) -> list[Path]:
+        """The paths of all choices."""
+        return [path for path, _ in self.items()]
+
+    def __iter__(self) -> Iterator[Any]:
+        return (bare(path) for path in self.paths())
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self.items())
+
+    def __bool__(self) -> bool:
+        return not self.is_empty
+
+    def to_dict(self) -> dict[Component, Any]:
+        """Nested dicts with the values as leaves."""
+        return {c: below.value if below.value is not None else below.to_dict() for c, below in self.components()}
+
+    def _known(self) -> str:
+        names = [format_path(pattern) for pattern, _ in self.stored()]
+        return ", ".join(names[:8]) + (", ..." if len(names) > 8 else "") if names else "nothing: the choice map is empty"
+
+    def __rich__(self) -> RichTree:
+        from rich.tree import Tree
+
+        root = Tree("choices")
+        _add_branches(root, self)
+        return root
+
+    def __repr__(self) -> str:
+        return f"choicemap({_describe(self)})"
+
+
+@record(lambda leaf: ((leaf._value,), None), lambda _, children: Leaf(children[0]))
+class Leaf(ChoiceMap):
+    """The value of one choice."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: Array | Lanes) -> None:
+        self._value = value
+
+    value = property(lambda self: self._value)
+    is_empty = property(lambda self: False)
+
+    def child(self, component: Component) -> ChoiceMap:
+        return EMPTY
+
+    def filter(self, selection: Selection) -> ChoiceMap:
+        return self if selection.here else EMPTY
+
+    def map(self, f: Callable[[Array], Array]) -> ChoiceMap:
+        return Leaf(f(self._value))
+
+    def components(self) -> list[tuple[Component, ChoiceMap]]:
+        return []
+
+    def items(self) -> Iterator[tuple[Path, Array]]:
+        yield (), self._value
+
+    def stored(self) -> Iterator[tuple[tuple[Component | slice, ...], Array]]:
+        yield (), self._value
+
+    def _gather(self, pattern: tuple[Component | slice, ...]) -> ChoiceMap:
+        return EMPTY if pattern else self
+
+
+@record(
+    lambda group: (tuple(group._children.values()), tuple(group._children)),
+    lambda names, children: Group(dict(zip(names, children, strict=True))),
+)
+class Group(ChoiceMap):
+    """Choice maps under components."""
+
+    __slots__ = ("_children",)
+
+    def __init__(self, children: Mapping[Component, ChoiceMap]) -> None:
+        self._children = {c: below for c, below in children.items() if not below.is_empty}
+
+    is_empty = property(lambda self: not self._children)
+
+    def child(self, component: Component) -> ChoiceMap:
+        return self._children.get(component, EMPTY)
+
+    def filter(self, selection: Selection) -> ChoiceMap:
+        if selection is ALL:
+            return self
+        if selection is NONE:
+            return EMPTY
+        return Group({c: below.filter(selection.at(c)) for c, below in self._children.items()})
+
+    def map(self, f: Callable[[Array], Array]) -> ChoiceMap:
+        return Group({c: below.map(f) for c, below in self._children.items()})
+
+    def components(self) -> list[tuple[Component, ChoiceMap]]:
+        return list(self._children.items())
+
+    def _gather(self, pattern: tuple[Component | slice, ...]) -> ChoiceMap:
+        if not pattern:
+            return self
+        head, *tail = pattern
+        if not isinstance(head, slice):
+            return self.child(head)._gather(tuple(tail))
+        found = sorted(c for c in self._children if isinstance(c, int))
+        indices = [i for i in found if i in range(*head.indices(max(found, default=-1) + 1))]
+        return _stacked([self._children[i]._gather(tuple(tail)) for i in indices])
+
+
+@record(lambda stack: ((stack._inner,), stack.indices), lambda indices, children: Stack(indices, children[0]))
+class Stack(ChoiceMap):
+    """The choices of one function at the ints of a range, stored with a leading axis."""
+
+    __slots__ = ("_inner", "indices")
+
+    def __init__(self, indices: range, inner: ChoiceMap) -> None:
+        self.indices, self._inner = indices, inner
+
+    is_empty = property(lambda self: len(self.indices) == 0 or self._inner.is_empty)
+
+    @property
+    def inner(self) -> ChoiceMap:
+        """The choices of one element, each array with the leading axis."""
+        return self._inner
+
+    def child(self, component: Component) -> ChoiceMap:
+        if not isinstance(component, int) or component not in self.indices:
+            return EMPTY
+        i = self.indices.index(component)
+        return self._inner.map(lambda v: v[i])
+
+    def filter(self, selection: Selection) -> ChoiceMap:
+        if selection.uniform:
+            inner = self._inner.filter(selection.at(0))
+            return EMPTY if inner.is_empty else Stack(self.indices, inner)
+        return Group({i: below.filter(selection.at(i)) for i, below in self.components()})
+
+    def map(self, f: Callable[[Array], Array]) -> ChoiceMap:
+        return Stack(self.indices, self._inner.map(f))
+
+    def components(self) -> list[tuple[Component, ChoiceMap]]:
+        return [(i, self.child(i)) for i in self.indices]
+
+    def stored(self) -> Iterator[tuple[tuple[Component | slice, ...], Array]]:
+        whole = slice(None) if self.indices == range(len(self.indices)) else slice(self.indices.start, self.indices.stop)
+        for path, value in self._inner.stored():
+            yield (whole, *path), value
+
+    def _gather(self, pattern: tuple[Component | slice, ...]) -> ChoiceMap:
+        if not pattern:
+            return self
+        head, *tail = pattern
+        if isinstance(head, slice):
+            wanted = range(*head.indices(self.indices.stop))
+            rows = [self.indices.index(i) for i in wanted if i in self.indices]
+            if rows == list(range(len(self.indices))):
+                part = self._inner
+            else:
+                part = self._inner.map(lambda v: v[mx.array(rows, dtype=mx.int32)])
+            return _under_axes(part, tuple(tail), 1) if rows else EMPTY
+        return self.child(head)._gather(tuple(tail))
+
+
+EMPTY: ChoiceMap = Group({})
+"""The choice map without choices."""
+
+
+def _under_axes(node: ChoiceMap, pattern: tuple[Component | slice, ...], axes: int) -> ChoiceMap:
+    """`_gather` inside a stack: the arrays of ``node`` have ``axes`` leading axes that stay."""
+    for depth, head in enumerate(pattern):
+        if isinstance(node, Stack) and isinstance(head, slice):
+            rows = mx.array([node.indices.index(i) for i in range(*head.indices(node.indices.stop)) if i in node.indices])
+            inner = node.inner.map(lambda v, rows=rows, axes=axes: mx.take(v, rows, axis=axes))
+            return _under_axes(inner, pattern[depth + 1 :], axes + 1)
+        if isinstance(node, Stack):
+            if head not in node.indices:
+                return EMPTY
+            i = node.indices.index(head)
+            node = node.inner.map(lambda v, i=i, axes=axes: mx.take(v, i, axis=axes))
+        elif isinstance(head, slice):
+            return EMPTY
+        else:
+            node = node.child(head)
+    return node
+
+
+def _stacked(nodes: list[ChoiceMap]) -> ChoiceMap:
+    """Equal trees, stacked array by array; an error if they are not equal trees."""
+    if not nodes:
+        return EMPTY
+    columns = [dict(node.items()) for node in nodes]
+    if any(column.keys() != columns[0].keys() for column in columns):
+        raise AddressError("the elements hold different addresses, so they do not form one array", fix="address them one by one")
+    merged: ChoiceMap = EMPTY
+    for path in columns[0]:
+        values = [column[path] for column in columns]
+        if any(v.shape != values[0].shape for v in values):
+            raise ShapeError(f"the elements hold values of different shapes: {[v.shape for v in values]}", path=path)
+        merged = merged._set(path, Leaf(mx.stack(values)), 0)
+    return merged
+
+
+def _range(indices: slice, new: ChoiceMap, depth: int) -> range:
+    """The ints that a slice stands for, from the length of the values given for it."""
+    sizes = {v.shape[depth] if v.ndim > depth else None for _, v in new.stored()}
+    if len(sizes) != 1 or None in sizes:
+        raise ShapeError(f"a slice takes values with one leading axis of one length, found lengths {sizes}")
+    (length,) = sizes
+    start, step = indices.start or 0, indices.step or 1
+    found = range(start, start + step * length, step)
+    if start < 0 or step < 1 or (indices.stop is not None and len(range(start, indices.stop, step)) != length):
+        raise ShapeError(f"{length} values were given for the indices {start}:{indices.stop}:{step}")
+    return found
+
+
+def _merge(a: ChoiceMap, b: ChoiceMap) -> ChoiceMap:
+    if b.is_empty:
+        return a
+    if a.is_empty or a.value is not None or b.value is not None:
+        return b
+    if isinstance(a, Stack) and isinstance(b, Stack) and a.indices == b.indices:
+        return Stack(a.indices, _merge(a.inner, b.inner))
+    children = dict(a.components())
+    for component, below in b.components():
+        children[component] = _merge(children[component], below) if component in children else below
+    return Group(children)
+
+
+def _node(x: Any) -> ChoiceMap:
+    if isinstance(x, ChoiceMap):
+        return x
+    if isinstance(x, Mapping):
+        return choicemap(x)
+    return Leaf(as_value(x))
+
+
+def choicemap(choices: Mapping[Any, Any] | ChoiceMap | None = None, /, **named: Any) -> ChoiceMap:
+    """A choice map from a dict and keywords.
+
+    Args:
+        choices: addresses (strings, ints or tuples) to values, dicts or choice maps; dicts are groups.
+        **named: further choices with string addresses.
+
+    Raises:
+        ConstraintError: a value that is not a number or array, or an address given twice or through a value.
+
+    Example:
+        >>> cm = choicemap({"a": 1.0, ("b", "c"): 2.0, "d": {"e": [1.0, 2.0]}})
+        >>> cm["b", "c"].item(), cm["d", "e"].tolist(), "b" in cm
+        (2.0, [1.0, 2.0], True)
+    """
+    if choices is not None and not isinstance(choices, Mapping | ChoiceMap):
+        raise UsageError(
+            f"a choice map is made from a dict or keywords, found {choices!r} ({type(choices).__name__})",
+            fix='gm.choicemap({"x": 1.0, ("a", "b"): 2.0}) or gm.choicemap(x=1.0)',
+        )
+    result = choices if isinstance(choices, ChoiceMap) else EMPTY
+    pairs: list[tuple[Any, Any]] = list(choices.items()) if isinstance(choices, Mapping) else []
+    if not any(isinstance(a, tuple) for a, _ in pairs) and result is EMPTY:
+        # The common case in one pass: setting one address at a time copies the group each time.
+        children: dict[Component, ChoiceMap] = {}
+        for address, value in [*pairs, *named.items()]:
+            component = as_path(address)[0] if not isinstance(address, slice) else None
+            if component is None:
+                break
+            if component in children:
+                raise ConstraintError(f"address {address!r} is given twice")
+            children[component] = _labelled(address, value)
+        else:
+            return Group(children)
+    for address, value in [*pairs, *named.items()]:
+        pattern = as_pattern(address)
+        result = _add(result, pattern, _labelled(address, value))
+    return result
+
+
+def _add(choices: ChoiceMap, pattern: tuple[Component | slice, ...], new: ChoiceMap) -> ChoiceMap:
+    """Put ``new`` at ``pattern``, where nothing may be yet; two groups grow together if they are disjoint."""
+    fixed = pattern[: next((i for i, c in enumerate(pattern) if isinstance(c, slice)), len(pattern))]
+    present = choices.below(fixed)  # type: ignore[arg-type]
+    if len(fixed) < len(pattern) and present.value is None:
+        return choices | EMPTY._set(pattern, new, 0)
+    if not _disjoint(present, new):
+        raise ConstraintError(f"address {format_path(pattern)} is given twice")
+    return choices._set(pattern, present | new, 0)
+
+
+def _labelled(address: object, value: Any) -> ChoiceMap:
+    try:
+        return _node(value)
+    except (ConstraintError, AddressError) as error:
+        raise error.within(as_pattern(address)) from None  # type: ignore[arg-type]
+
+
+def _disjoint(a: ChoiceMap, b: ChoiceMap) -> bool:
+    """Whether merging the two replaces nothing."""
+    if a.is_empty or b.is_empty:
+        return True
+    if a.value is not None or b.value is not None:
+        return False
+    return all(_disjoint(a.child(c), below) for c, below in b.components())
+
+
+def as_choicemap(x: Any) -> ChoiceMap:
+    """The choice map that an argument stands for: itself, a dict, nothing (None), or a bare value (a distribution's own choice)."""
+    if isinstance(x, ChoiceMap):
+        return x
+    if x is None:
+        return EMPTY
+    return _node(x)
+
+
+def selection_of(choices: ChoiceMap) -> Selection:
+    """The addresses of the choices of a map, as a selection."""
+    return _Of(choices)
+
+
+class _Of(Selection):
+    __slots__ = ("_choices",)
+
+    def __init__(self, choices: ChoiceMap) -> None:
+        self._choices = choices
+
+    here = property(lambda self: self._choices.value is not None)
+
+    def at(self, component: Component) -> Selection:
+        below = self._choices.child(component)
+        return NONE if below.is_empty else _Of(below)
+
+    def __repr__(self) -> str:
+        return f"selection_of({self._choices!r})"
+
+
+class _Builder:
+    """``gm.C[path].set(value)``: a choice map with one entry."""
+
+    def __init__(self, pattern: tuple[Component | slice, ...] | None = None) -> None:
+        self._pattern = pattern
+
+    def __getitem__(self, address: object) -> Self:
+        return type(self)((self._pattern or ()) + as_pattern(address))
+
+    def set(self, value: Any) -> ChoiceMap:
+        """The choice map with ``value`` at the path; slices take the leading axes of the value."""
+        if self._pattern is None:
+            raise UsageError("gm.C needs an address", fix='gm.C["steps", :, "y"].set(ys)')
+        return EMPTY._set(self._pattern, _node(value), 0)
+
+
+C = _Builder()
+"""Builds a choice map with one entry: ``gm.C["steps", :, "y"].set(ys)``."""
+
+
+def _add_branches(tree: RichTree, node: ChoiceMap) -> None:
+    for component, below in node.components() if not isinstance(node, Stack) else [(":", node.inner)]:
+        if below.value is not None:
+            tree.add(f"{component} = {show_value(below.value)}")
+        else:
+            _add_branches(tree.add(str(component)), below)
+
+
+def _describe(node: ChoiceMap) -> str:
+    if node.value is not None:
+        return show_value(node.value)
+    if isinstance(node, Stack):
+        return f"{{{node.indices.start}:{node.indices.stop}: {_describe(node.inner)}}}"
+    return "{" + ", ".join(f"{c!r}: {_describe(below)}" for c, below in node.components()) + "}"
+
+
+def show_value(value: Any) -> str:
+    """A value in one short line. Values that do not exist yet (under vmap or compile) show as their shape."""
+    if isinstance(value, Lanes):
+        value = value.shared
+    if not isinstance(value, mx.array):
+        return str(value)
+    try:
+        if value.size <= 6:
+            return str(_rounded(value.tolist()))
+        flat = value.reshape(-1)[:3].tolist()
+        return f"{_rounded(flat)[:-1]}, ...] {value.dtype}{list(value.shape)}".replace("mlx.core.", "")
+    except (ValueError, TypeError):
+        return f"<traced {value.dtype}{list(value.shape)}>".replace("mlx.core.", "")
+
+
+def _rounded(x: Any) -> Any:
+    if isinstance(x, list):
+        return "[" + ", ".join(str(_rounded(e)) for e in x) + "]"
+    return f"{x:.4g}" if isinstance(x, float) else str(x)
+
+

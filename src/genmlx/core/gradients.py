@@ -1,0 +1,50 @@
+"""Gradients of a trace's score, for any generative function: `assess`, differentiated."""
+
+from typing import Any
+
+import mlx.core as mx
+
+from genmlx.core.choicemap import ChoiceMap
+from genmlx.core.selection import Selection
+from genmlx.core.trace import ChoiceGradients, Trace
+from genmlx.numerics import transforms
+from genmlx.numerics.pytree import split_arrays
+from genmlx.numerics.types import Array
+
+__all__ = ["Floating", "choice_gradients"]
+
+
+class Floating(Selection):
+    """The choices of a map that have a gradient: floating-point values."""
+
+    def __init__(self, choices: ChoiceMap) -> None:
+        self._choices = choices
+
+    @property
+    def here(self) -> bool:
+        value = self._choices.value
+        return value is not None and mx.issubdtype(value.dtype, mx.floating)
+
+    def at(self, component: Any) -> Selection:
+        return Floating(self._choices.child(component))
+
+
+def choice_gradients(
+    gen_fn: Any, trace: Trace, selection: Selection | None, retval_gradient: Any = None
+) -> ChoiceGradients:
+    """d/dt [log p(t; x) + <retval_gradient, r(t, x)>] for the selected choices t, and the same for the arguments."""
+    chosen = trace.choices if selection is None else trace.choices.filter(selection)
+    chosen = chosen.filter(Floating(chosen))
+    weights = None if retval_gradient is None else split_arrays(retval_gradient)[0]
+
+    def objective(variables: tuple[ChoiceMap, tuple[Any, ...]]) -> Array:
+        values, args = variables
+        score, retval = gen_fn.assess(args, trace.choices | values)
+        total = mx.sum(score)  # a batched function has one score an execution, each with its own choices
+        if weights is not None:
+            for result, weight in zip(split_arrays(retval)[0], weights, strict=True):
+                total = total + mx.sum(result * weight)
+        return total
+
+    _, (gradients, args) = transforms.value_and_grad(objective)((chosen, trace.args))
+    return ChoiceGradients(chosen, gradients, args)

@@ -1,0 +1,269 @@
+"""Selections: sets of addresses, with one meaning everywhere.
+
+A selection is a predicate on the full path of a choice. ``select("a")`` holds everything under ``"a"`` and nothing
+else. Filter, project and regenerate all walk down a tree of choices with `Selection.at` and ask `Selection.here` at
+a choice, so ``~``, ``|`` and ``&`` mean the same to each of them, at any depth.
+
+Laws (`tests/laws/test_selections.py`): for every path ``p``, ``p in ~s == (p not in s)``, ``p in (s | t) == (p in s
+or p in t)``, ``p in (s & t) == (p in s and p in t)``, and ``(c, *p) in s == p in s.at(c)``.
+"""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Callable
+from typing import Any
+
+from genmlx.core.address import Component, Path, as_path, as_pattern, bare
+from genmlx.numerics.errors import UsageError, format_path
+
+__all__ = ["ALL", "NONE", "Selection", "as_selection", "select", "select_where"]
+
+
+class Selection(abc.ABC):
+    """A set of addresses. Build with `select`, `select_where`, `ALL`, `NONE`; combine with ``~ | &``."""
+
+    __slots__ = ()
+
+    @property
+    @abc.abstractmethod
+    def here(self) -> bool:
+        """Whether a choice at this very place (the empty path) is selected."""
+
+    @abc.abstractmethod
+    def at(self, component: Component) -> Selection:
+        """The selection as seen from below ``component``."""
+
+    @property
+    def uniform(self) -> bool:
+        """Whether `at` gives the same for every int: then a stack of choices is filtered in one piece."""
+        return False
+
+    def below(self, path: Path) -> Selection:
+        """The selection as seen from below ``path``."""
+        selection = self
+        for component in path:
+            selection = selection.at(component)
+        return selection
+
+    def __contains__(self, address: object) -> bool:
+        return self.below(as_path(address) if address != () else ()).here
+
+    def __invert__(self) -> Selection:
+        return _Not(self)
+
+    def __or__(self, other: object) -> Selection:
+        return _either(self, as_selection(other))
+
+    def __and__(self, other: object) -> Selection:
+        return _both(self, as_selection(other))
+
+    __ror__ = __or__
+    __rand__ = __and__
+
+
+class _Constant(Selection):
+    __slots__ = ("_value",)
+
+    def __init__(self, value: bool) -> None:
+        self._value = value
+
+    here = property(lambda self: self._value)
+    uniform = property(lambda self: True)
+
+    def at(self, component: Component) -> Selection:
+        return self
+
+    def __invert__(self) -> Selection:
+        return NONE if self._value else ALL
+
+    def __repr__(self) -> str:
+        return "ALL" if self._value else "NONE"
+
+
+ALL: Selection = _Constant(True)
+"""Every address."""
+NONE: Selection = _Constant(False)
+"""No address."""
+
+
+class _Tree(Selection):
+    """The addresses under some paths: what is selected below each component, and below each slice of indices."""
+
+    __slots__ = ("_children", "_slices")
+
+    def __init__(self, children: dict[Component, Selection], slices: tuple[tuple[slice, Selection], ...] = ()) -> None:
+        self._children, self._slices = children, slices
+
+    here = property(lambda self: False)
+
+    @property
+    def uniform(self) -> bool:
+        return not any(isinstance(c, int) for c in self._children) and all(s == slice(None) for s, _ in self._slices)
+
+    def at(self, component: Component) -> Selection:
+        found = self._children.get(component, NONE)
+        if isinstance(component, int):
+            for indices, below in self._slices:
+                if _in_slice(component, indices):
+                    found = _either(found, below)
+        return found
+
+    def __repr__(self) -> str:
+        return f"select({', '.join(format_path(p) for p in self._paths())})"
+
+    def _paths(self) -> list[tuple[object, ...]]:
+        paths: list[tuple[object, ...]] = []
+        for component, below in [*self._children.items(), *self._slices]:
+            tails = below._paths() if isinstance(below, _Tree) else [()]
+            paths += [(component, *tail) for tail in tails]
+        return paths
+
+
+class _Where(Selection):
+    __slots__ = ("_predicate", "_prefix")
+
+    def __init__(self, predicate: Callable[[Any], bool], prefix: Path = ()) -> None:
+        self._predicate, self._prefix = predicate, prefix
+
+    @property
+    def here(self) -> bool:
+        return bool(self._predicate(bare(self._prefix)))
+
+    def at(self, component: Component) -> Selection:
+        return _Where(self._predicate, (*self._prefix, component))
+
+    def __repr__(self) -> str:
+        return f"select_where({self._predicate!r})"
+
+
+class _Not(Selection):
+    __slots__ = ("_selection",)
+
+    def __init__(self, selection: Selection) -> None:
+        self._selection = selection
+
+    here = property(lambda self: not self._selection.here)
+    uniform = property(lambda self: self._selection.uniform)
+
+    def at(self, component: Component) -> Selection:
+        return ~self._selection.at(component)
+
+    def __invert__(self) -> Selection:
+        return self._selection
+
+    def __repr__(self) -> str:
+        return f"~{self._selection!r}"
+
+
+class _Pair(Selection):
+    __slots__ = ("_a", "_b")
+
+    def __init__(self, a: Selection, b: Selection) -> None:
+        self._a, self._b = a, b
+
+    uniform = property(lambda self: self._a.uniform and self._b.uniform)
+
+
+class _Or(_Pair):
+    __slots__ = ()
+    here = property(lambda self: self._a.here or self._b.here)
+
+    def at(self, component: Component) -> Selection:
+        return _either(self._a.at(component), self._b.at(component))
+
+    def __repr__(self) -> str:
+        return f"({self._a!r} | {self._b!r})"
+
+
+class _And(_Pair):
+    __slots__ = ()
+    here = property(lambda self: self._a.here and self._b.here)
+
+    def at(self, component: Component) -> Selection:
+        return _both(self._a.at(component), self._b.at(component))
+
+    def __repr__(self) -> str:
+        return f"({self._a!r} & {self._b!r})"
+
+
+def _either(a: Selection, b: Selection) -> Selection:
+    if a is ALL or b is NONE:
+        return a
+    if b is ALL or a is NONE:
+        return b
+    return _Or(a, b)
+
+
+def _both(a: Selection, b: Selection) -> Selection:
+    if a is NONE or b is ALL:
+        return a
+    if b is NONE or a is ALL:
+        return b
+    return _And(a, b)
+
+
+def _in_slice(index: int, indices: slice) -> bool:
+    start, step = indices.start or 0, indices.step or 1
+    return index >= start and (indices.stop is None or index < indices.stop) and (index - start) % step == 0
+
+
+def select(*addresses: object) -> Selection:
+    """The addresses given, and everything under them.
+
+    Args:
+        *addresses: strings, ints, or tuples (paths); a path may hold slices of non-negative indices.
+
+    Example:
+        >>> s = select("a", ("b", "c"))
+        >>> "a" in s, ("a", "x") in s, "b" in s, ("b", "c") in s, ("b", "c") in ~s
+        (True, True, False, True, False)
+    """
+    selection: Selection = NONE
+    for address in addresses:
+        below: Selection = ALL
+        if isinstance(address, Selection):
+            raise UsageError(f"select() takes addresses, found the selection {address!r}", fix="s1 | s2")
+        for component in reversed(as_pattern(address)):
+            if isinstance(component, slice):
+                if any(bound is not None and bound < 0 for bound in (component.start, component.stop, component.step)):
+                    raise UsageError(f"a selection takes slices of non-negative indices, found {component}")
+                below = _Tree({}, ((component, below),))
+            else:
+                below = _Tree({component: below})
+        selection = _merge(selection, below)
+    return selection
+
+
+def _merge(a: Selection, b: Selection) -> Selection:
+    """Union of two trees as one tree, so that selecting many addresses costs one look-up a step."""
+    if not (isinstance(a, _Tree) and isinstance(b, _Tree)):
+        return _either(a, b)
+    children = dict(a._children)
+    for component, below in b._children.items():
+        children[component] = _merge(children.get(component, NONE), below)
+    return _Tree(children, a._slices + b._slices)
+
+
+def select_where(predicate: Callable[[Any], bool]) -> Selection:
+    """The addresses for which ``predicate(address)`` is true.
+
+    Args:
+        predicate: takes the address of a choice as the user writes it: a string or int, or a tuple for a path.
+
+    Example:
+        >>> "y3" in select_where(lambda a: a.startswith("y"))
+        True
+    """
+    return _Where(predicate)
+
+
+def as_selection(x: object) -> Selection:
+    """The selection that an argument stands for: itself, or the addresses of a choice map, or an address."""
+    if isinstance(x, Selection):
+        return x
+    if isinstance(x, str | int | tuple) and not isinstance(x, bool):
+        return select(x)
+    raise UsageError(
+        f"a selection is expected, found {x!r} ({type(x).__name__})", fix='gm.select("a", ("b", "c")), gm.ALL or gm.NONE'
+    )

@@ -1,0 +1,1 @@
+"""What the tests share: keys, tolerances, the registry of generative functions."""
