@@ -4,6 +4,8 @@ import tomllib
 from importlib import metadata
 from pathlib import Path
 
+import genmlx as gm
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -12,9 +14,9 @@ def test_python_m_genmlx_is_the_command():
     assert answer.stdout == f"genmlx {metadata.version('genmlx')}\n"
 
 
-def test_the_changelog_knows_the_version():
+def test_the_version_is_one_and_the_changelog_knows_it():
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
-    assert metadata.version("genmlx") == version
+    assert metadata.version("genmlx") == gm.__version__ == version
     assert f"## [{version}]" in (ROOT / "CHANGELOG.md").read_text()
 
 

@@ -2,10 +2,10 @@
 
 import argparse
 from collections.abc import Sequence
-from importlib import metadata
 
 from rich.console import Console
 
+from genmlx import __version__
 from genmlx.cli import demo, doctor
 from genmlx.numerics.errors import GenMLXError
 
@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="genmlx", description="Probabilistic programming on MLX arrays.")
-    parser.add_argument("--version", action="version", version=f"genmlx {metadata.version('genmlx')}")
+    parser.add_argument("--version", action="version", version=f"genmlx {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for command in (demo, doctor):
         command.add_parser(commands)

@@ -94,7 +94,7 @@ class Batched:
         return self.gen_fn.bind(args, kwargs)
 
     def simulate(self, key: Key, args: tuple[Any, ...]) -> BatchedTrace:
-        inner = self._map(lambda k: self.gen_fn.simulate(k, args).with_args(None), split(key, self.n))
+        inner = self._map(lambda k: self.gen_fn.simulate(k, args).with_args(None), self._keys(key))
         return BatchedTrace(self, args, inner)
 
     def generate(self, key: Key, args: tuple[Any, ...], constraints: ChoiceMap) -> GenerateResult:
@@ -102,7 +102,7 @@ class Batched:
             trace, weight = self.gen_fn.generate(k, args, given)
             return GenerateResult(trace.with_args(None), weight)
 
-        inner, weight = self._map_given(execution, constraints, split(key, self.n))
+        inner, weight = self._map_given(execution, constraints, self._keys(key))
         return GenerateResult(BatchedTrace(self, args, inner), weight)
 
     def assess(self, args: tuple[Any, ...], choices: ChoiceMap) -> AssessResult:
@@ -112,7 +112,7 @@ class Batched:
         return self._map_given(execution, choices, mx.arange(self.n))
 
     def propose(self, key: Key, args: tuple[Any, ...]) -> ProposeResult:
-        return self._map(lambda k: self.gen_fn.propose(k, args), split(key, self.n))
+        return self._map(lambda k: self.gen_fn.propose(k, args), self._keys(key))
 
     def project(self, trace: BatchedTrace, selection: Selection) -> Array:
         return self._map(lambda inner: self.gen_fn.project(inner, selection), trace.inner)
@@ -124,7 +124,7 @@ class Batched:
             result = self.gen_fn.update(k, inner.with_args(trace.args), args, argdiffs, given)
             return result._replace(trace=result.trace.with_args(None))
 
-        result = self._map_given(execution, constraints, split(key, self.n), trace.inner)
+        result = self._map_given(execution, constraints, self._keys(key), trace.inner)
         return result._replace(trace=BatchedTrace(self, args, result.trace))
 
     def regenerate(
@@ -134,7 +134,7 @@ class Batched:
             result = self.gen_fn.regenerate(k, inner.with_args(trace.args), args, argdiffs, selection)
             return result._replace(trace=result.trace.with_args(None))
 
-        result = self._map(execution, split(key, self.n), trace.inner)
+        result = self._map(execution, self._keys(key), trace.inner)
         return result._replace(trace=BatchedTrace(self, args, result.trace))
 
     def edit(
@@ -147,13 +147,17 @@ class Batched:
             new_args.append(result.trace.args)  # the request may restore some; all executions share them
             return result._replace(trace=result.trace.with_args(None))
 
-        result = self._map_given(execution, request, split(key, self.n), trace.inner)
+        result = self._map_given(execution, request, self._keys(key), trace.inner)
         return result._replace(trace=BatchedTrace(self, new_args[-1], result.trace))
 
     def choice_gradients(
         self, trace: BatchedTrace, selection: Selection | None = None, retval_gradient: Any = None
     ) -> ChoiceGradients:
         return gradients.choice_gradients(self, trace, selection, retval_gradient)
+
+    def _keys(self, key: Array) -> Array:
+        """The keys of the executions: n keys given as they are, or split from one."""
+        return key if key.ndim == 2 else split(key, self.n)
 
     def _map(self, f: Callable[..., Tree], *mapped: Tree) -> Any:
         return self.mapper(f)(*mapped)

@@ -1,9 +1,9 @@
 """Cholesky factors and what follows from them, with the gradients that MLX lacks.
 
-``mx.linalg`` has no gradient for ``cholesky`` and ``tri_inv``. Here both are computed once behind ``stop_gradient``, and
-followed by a fixed-point iteration whose steps are ordinary matrix products. The iteration starts at its fixed point,
-so the steps leave the value as it is (`cholesky`) or polish its last digits (`solve_triangular`); but each step makes
-the derivatives of one more order exact, because an error of order k in the perturbation becomes one of order k + 1.
+``mx.linalg`` has no gradient for ``cholesky`` and ``tri_inv``. Here both are computed once behind ``stop_gradient``,
+and followed by a fixed-point iteration whose steps are ordinary matrix products. The iteration starts at its fixed
+point, so the steps leave the value as it is (`cholesky`) or polish its last digits (`solve_triangular`); but each step
+makes the derivatives of one more order exact, for an error of order k in the perturbation becomes one of order k + 1.
 `ORDER` steps are taken: gradients, Hessians, and gradients of Hessians (as of a Laplace approximation) are exact,
 fourth derivatives are not.
 
@@ -153,7 +153,7 @@ def diagonal(A: ArrayLike) -> Array:
 
 
 def logdet_tril(L: ArrayLike) -> Array:
-    """log det L = Σ log Lᵢᵢ of a triangular matrix with positive diagonal; nan for a negative entry there.
+    """Logarithm of the determinant of a triangular matrix, Σ log Lᵢᵢ; nan for a negative entry on the diagonal.
 
     Example:
         >>> logdet_tril([[2.0, 0.0], [1.0, 2.0]])  # log(4)
@@ -163,7 +163,7 @@ def logdet_tril(L: ArrayLike) -> Array:
 
 
 def logdet_spd(A: ArrayLike) -> Array:
-    """log det A of a symmetric positive definite matrix; nan where it is not (its determinant may be positive).
+    """Logarithm of the determinant of a symmetric positive definite matrix; nan where it is not definite.
 
     Example:
         >>> logdet_spd([[4.0, 2.0], [2.0, 5.0]])  # log(16)
@@ -192,8 +192,8 @@ def mahalanobis(L: ArrayLike, x: ArrayLike) -> Array:
     return mx.square(solve_triangular(L, x[..., None])).sum((-2, -1))
 
 
-# ---- constant matrices ------------------------------------------------------------------------------------------------
-# Cached, for building them takes six operations. They come from Python lists, so that no trace can leak into the cache.
+# ---- constant matrices -----------------------------------------------------------------------------------------------
+# Cached, for building them takes six operations; from Python lists, so that no trace can leak into the cache.
 
 
 @functools.lru_cache(maxsize=64)

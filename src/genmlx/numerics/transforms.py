@@ -15,6 +15,7 @@ import mlx.core as mx
 
 from genmlx.numerics.errors import ControlFlowError, ShapeError
 from genmlx.numerics.pytree import Structure, join_arrays, map_arrays, same_structure, split_arrays
+from genmlx.numerics.repairs import repaired
 from genmlx.numerics.types import Array, Tree
 
 __all__ = ["Mapper", "explain_control_flow", "one_by_one", "value_and_grad", "vmap", "where"]
@@ -71,7 +72,7 @@ def vmap(f: Callable[..., Tree]) -> Callable[..., Tree]:
             traced.append(result_structure)
             return result
 
-        with explain_control_flow():
+        with explain_control_flow(), repaired():
             outputs = mx.vmap(lane)(*arrays)
         return join_arrays(traced[-1], list(outputs))
 

@@ -1,0 +1,148 @@
+"""What every inference algorithm is made of: a call, its observations, kernels.
+
+A *kernel* maps (key, trace) to (trace, info) and leaves the posterior invariant: if the trace is a draw from it, so
+is the new one. Kernels are plain callables, so that they compose (`genmlx.inference.compose`), vectorise over chains
+and, where every operation can be captured, compile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import mlx.core as mx
+
+from genmlx.core import execution
+from genmlx.core.choicemap import ChoiceMap, as_choicemap, selection_of
+from genmlx.core.gfi import Call
+from genmlx.core.selection import Selection
+from genmlx.core.trace import Trace
+from genmlx.numerics.errors import DomainError, GenMLXError, UsageError, WeightError, format_path
+from genmlx.numerics.pytree import same_structure, split_arrays
+from genmlx.numerics.random import split
+from genmlx.numerics.transforms import explain_control_flow, where
+from genmlx.numerics.types import Array, Key
+
+__all__ = [
+    "Info",
+    "Kernel",
+    "accept",
+    "check_count",
+    "evaluate",
+    "explain_weight",
+    "free_selection",
+    "initial_trace",
+    "problem",
+]
+
+_INITIAL_ATTEMPTS = 100
+
+
+class Info(NamedTuple):
+    """What a kernel says of one step.
+
+    Attributes:
+        acceptance_rate: the probability with which the proposal was accepted, min(1, exp(log_weight)).
+        accepted: whether it was.
+    """
+
+    acceptance_rate: Array
+    accepted: Array
+
+
+Kernel = Callable[[Key, Trace], tuple[Trace, Info]]
+
+
+def problem(call: Any, observations: Any) -> tuple[Call, ChoiceMap]:
+    """The (call, observations) that inference is asked about, checked."""
+    if not isinstance(call, Call):
+        raise UsageError(
+            f"inference takes a generative function applied to its arguments, found {call!r} ({type(call).__name__})",
+            fix="gm.mh(model(data), observations): call the model",
+        )
+    return call, as_choicemap(observations)
+
+
+def check_count(name: str, value: Any, least: int) -> int:
+    """A count given by the user: an int of at least ``least``."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise UsageError(f"{name}= takes an int of at least {least}, found {value!r}", fix=f"{name}={max(least, 1)}")
+    return value
+
+
+def free_selection(observations: ChoiceMap) -> Selection:
+    """Everything that is not observed: what inference may change. Observations are never resampled."""
+    return ~selection_of(observations)
+
+
+def accept(key: Key, log_weight: Array, new: Trace, old: Trace) -> tuple[Trace, Info]:
+    """The Metropolis-Hastings choice between two traces: ``new`` with probability min(1, exp(log_weight)).
+
+    A NaN weight rejects. Traces of one structure are selected array by array, without waiting for the value of the
+    weight; traces of different structure (a branch flipped) need it.
+    """
+    # log(u) with u in (0, 1]: a weight of -inf is never accepted, a weight of 0 always.
+    flag = mx.log(1.0 - mx.random.uniform(key=key)) < log_weight
+    rate = mx.minimum(1.0, mx.exp(log_weight))
+    rate = mx.where(mx.isnan(log_weight), 0.0, rate)
+    if same_structure(split_arrays(new)[1], split_arrays(old)[1]):
+        chosen = where(flag, new, old)
+    else:
+        with explain_control_flow():
+            chosen = new if flag.item() else old
+    return chosen, Info(rate, flag)
+
+
+def evaluate(*trees: Any) -> None:
+    """Compute every array of the trees now: bounds the graph, and frees what led there."""
+    arrays = [a for tree in trees for a in split_arrays(tree)[0]]
+    if arrays:
+        mx.eval(arrays)
+
+
+def initial_trace(call: Call, observations: ChoiceMap, key: Key, initial: Any = None) -> Trace:
+    """A starting point with positive posterior density: free choices from the prior (or ``initial``), the rest observed.
+
+    Improper priors start uniformly on [-2, 2] in unconstrained space.
+
+    Raises:
+        WeightError: no starting point with positive density in 100 attempts; names the choices to blame.
+    """
+    given = as_choicemap(initial) | observations
+    trace = None
+    for attempt in split(key, _INITIAL_ATTEMPTS):
+        with execution.initialising():
+            trace, _ = call.gen_fn.generate(attempt, call.args, given)
+        evaluate(trace)
+        if mx.isfinite(trace.score).item():
+            return trace
+    assert trace is not None
+    raise explain_weight(
+        trace,
+        f"the observations have no finite density under any of {_INITIAL_ATTEMPTS} starting points drawn from the prior",
+        "check the observations against the support of their distributions, or give initial={...}",
+    )
+
+
+def explain_weight(trace: Trace, what: str, fix: str) -> GenMLXError:
+    """An error about a score that is NaN or infinite, which names the choices at fault."""
+    bad = [(path, score) for path, score in _leaves(trace, ()) if not mx.isfinite(score).item()]
+    if any(mx.isnan(score).item() for _, score in bad):
+        # Out-of-domain parameters are the usual reason for NaN: run once more with checks of arrays.
+        try:
+            with execution.validating():
+                trace.gen_fn.assess(trace.args, trace.choices)  # type: ignore[arg-type]
+        except DomainError as error:
+            return error
+        except GenMLXError:
+            pass
+    blame = ", ".join(f"{format_path(path)} ({score.item()})" for path, score in bad[:5])
+    return WeightError(what + (f"; log density by choice: {blame}" if blame else ""), fix=fix)
+
+
+def _leaves(trace: Trace, path: tuple[Any, ...]) -> list[tuple[tuple[Any, ...], Array]]:
+    below = trace.subtraces()
+    if not below:
+        return [(path, trace.score)]
+    parts = [(a if isinstance(a, tuple) else (a,), t) for a, t in below]
+    return [leaf for address, subtrace in parts for leaf in _leaves(subtrace, path + address)]

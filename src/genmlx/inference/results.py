@@ -1,0 +1,274 @@
+"""What inference returns: `Chains` (equally weighted draws, by chain) and `Particles` (weighted draws).
+
+Both hold arrays in the model's own space, and give tables, ArviZ data and traces. ArviZ, pandas and xarray are
+imported when a method needs them: they take longer to import than most models to run.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import mlx.core as mx
+import numpy as np
+
+from genmlx.core.choicemap import EMPTY, ChoiceMap
+from genmlx.core.gfi import Call
+from genmlx.core.trace import Trace
+from genmlx.inference.draws import DrawTable, pattern_name
+from genmlx.inference.resampling import normalised, resample_indices
+from genmlx.numerics.errors import AddressError, UsageError, format_path
+from genmlx.numerics.random import as_key
+from genmlx.numerics.types import Array
+
+if TYPE_CHECKING:
+    import pandas
+    import xarray
+
+__all__ = ["Chains", "Particles"]
+
+_NO_KEY = mx.zeros(2, mx.uint32)  # replaying a draw makes no choice: every choice is given
+
+
+class Chains:
+    """Draws from Markov chains.
+
+    ``chains["mu"]`` is an array of shape ``(chains, draws, ...)``; ``chains["group"]`` a dict of arrays; ``chains[c, i]``
+    the trace of draw i of chain c.
+
+    Attributes:
+        call: the model applied to its arguments.
+        observations: the observed choices.
+        interrupted: whether the run was stopped before all draws were made.
+    """
+
+    def __init__(self, call: Call, observations: ChoiceMap, table: DrawTable, *, interrupted: bool = False) -> None:
+        self.call, self.observations, self.interrupted = call, observations, interrupted
+        self._table = table
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(chains, draws)."""
+        return self._table.chains, self._table.draws
+
+    @property
+    def addresses(self) -> list[Any]:
+        """The addresses of the draws."""
+        return [p[0] if len(p) == 1 else p for p in self._table.patterns]
+
+    def __getitem__(self, address: Any) -> Any:
+        if isinstance(address, tuple) and len(address) == 2 and all(type(i) is int for i in address):
+            return self.trace(*address)
+        found = self._table.find(address)
+        wanted = address if isinstance(address, tuple) else (address,)
+        if found == [wanted]:
+            return self._table.column(found[0])
+        return {pattern_name(p[len(wanted) :]): self._table.column(p) for p in found}
+
+    def __contains__(self, address: object) -> bool:
+        try:
+            return bool(self._table.find(address))
+        except AddressError:
+            return False
+
+    def present(self, address: Any) -> Array:
+        """Which draws made the choice at ``address``, shape (chains, draws); where they did not, values are NaN."""
+        found = self._table.find(address)
+        if len(found) > 1:
+            raise AddressError(f"{address!r} is a group of choices", fix=f"one of {[format_path(p) for p in found]}")
+        return self._table.present(found[0])
+
+    def trace(self, chain: int, draw: int) -> Trace:
+        """The trace of one draw, rebuilt from its choices."""
+        chains, draws = self.shape
+        if not (-chains <= chain < chains and -draws <= draw < draws):
+            raise IndexError(f"there are {chains} chains of {draws} draws, found [{chain}, {draw}]")
+        choices = self._table.choices(chain % chains, draw % draws) | self.observations
+        return self.call.gen_fn.generate(_NO_KEY, self.call.args, choices).trace
+
+    @property
+    def stats(self) -> dict[str, Array]:
+        """Sample statistics under ArviZ's names, each of shape (chains, draws): lp, acceptance_rate, ..."""
+        return {"lp": self._table.scores(), **self._table.stats()}
+
+    def summary(self, **options: Any) -> pandas.DataFrame:
+        """Mean, sd, intervals, effective sample sizes, R-hat and Monte Carlo errors (`arviz_stats.summary`).
+
+        Args:
+            **options: of ``arviz_stats.summary``: ``var_names=``, ``round_to=``, ``ci_prob=``, ...
+        """
+        import arviz_stats
+
+        return arviz_stats.summary(self.to_arviz(), **options)  # type: ignore[no-any-return]
+
+    def to_arviz(self) -> xarray.DataTree:
+        """ArviZ data with the groups posterior, sample_stats and observed_data."""
+        import arviz_base
+
+        posterior = {pattern_name(p): np.array(self._table.column(p)) for p in self._table.patterns}
+        observed = {pattern_name(p): np.atleast_1d(np.array(v)) for p, v in self.observations.stored()}
+        groups = {"posterior": posterior, "sample_stats": {k: np.array(v) for k, v in self.stats.items()}}
+        if observed:
+            groups["observed_data"] = observed
+        return arviz_base.from_dict(groups)
+
+    def __len__(self) -> int:
+        return self.shape[1]
+
+    def __repr__(self) -> str:
+        chains, draws = self.shape
+        names = ", ".join(map(repr, self.addresses[:6])) + (", ..." if len(self.addresses) > 6 else "")
+        return f"Chains({chains} chains of {draws} draws: {names})"
+
+
+class Particles:
+    """Weighted draws: importance samples, or the particles of a filter.
+
+    Attributes:
+        call: the model applied to its arguments.
+        observations: the observed choices.
+        choices: the free choices, with a leading axis over particles.
+        log_weights: unnormalised log weights, shape (n,).
+        log_marginal_likelihood: estimate of log p(observations), 0-d.
+    """
+
+    def __init__(
+        self,
+        call: Call,
+        observations: ChoiceMap,
+        choices: ChoiceMap | list[ChoiceMap],
+        log_weights: Array,
+        log_marginal_likelihood: Array | None = None,
+    ) -> None:
+        self.call, self.observations, self.log_weights = call, observations, log_weights
+        self._rows: list[ChoiceMap] | None = None
+        if isinstance(choices, list):  # one choice map a particle: a model whose addresses differ
+            self._rows, choices = choices, EMPTY
+        self.choices = choices
+        if log_marginal_likelihood is None:
+            log_marginal_likelihood = mx.logsumexp(log_weights) - float(np.log(len(self)))
+        self.log_marginal_likelihood = log_marginal_likelihood
+
+    def __len__(self) -> int:
+        return self.log_weights.shape[0]
+
+    @property
+    def weights(self) -> Array:
+        """Normalised weights, shape (n,)."""
+        return normalised(self.log_weights)
+
+    @property
+    def ess(self) -> Array:
+        """Effective sample size, 1 / sum of squared normalised weights: between 1 and n."""
+        return 1.0 / mx.sum(mx.square(self.weights))
+
+    def __getitem__(self, address: Any) -> Any:
+        """The values of a choice, with a leading axis over particles; for an int, the trace of that particle."""
+        if type(address) is int:
+            return self.trace(address)
+        if self._rows is None:
+            return self.choices[address]
+        values = [row.get(address) for row in self._rows]
+        made = [v for v in values if v is not None]
+        if not made:
+            raise AddressError(f"no particle made a choice at {address!r}", fix=f"one of {list(self._rows[0])}")
+        if isinstance(made[0], ChoiceMap) or any(v.shape != made[0].shape for v in made):
+            raise AddressError(f"the particles have different choices at {address!r}", fix="particles[i] for one trace")
+        gap = mx.full(made[0].shape, mx.nan)
+        if len(made) < len(values):
+            values = [gap if v is None else v.astype(mx.float32) for v in values]
+        return mx.stack(values)
+
+    def trace(self, i: int) -> Trace:
+        """The trace of particle ``i``, rebuilt from its choices."""
+        if not -len(self) <= i < len(self):
+            raise IndexError(f"particle {i} of {len(self)}")
+        free = self._rows[i] if self._rows is not None else self.choices.map(lambda v: v[i])
+        return self.call.gen_fn.generate(_NO_KEY, self.call.args, free | self.observations).trace
+
+    def mean(self, address: Any) -> Array:
+        """The weighted mean of a choice. A particle that did not make the choice makes it NaN."""
+        values = self[address]
+        return mx.tensordot(self.weights, values.astype(mx.float32), axes=1)
+
+    def variance(self, address: Any) -> Array:
+        """The weighted variance of a choice."""
+        centred = self[address].astype(mx.float32) - self.mean(address)
+        return mx.tensordot(self.weights, mx.square(centred), axes=1)
+
+    def quantile(self, address: Any, q: float) -> Array:
+        """The weighted ``q``-quantile of a choice: the least value with weighted CDF of at least ``q``."""
+        if not 0 <= q <= 1:
+            raise UsageError(f"q= is a probability, found {q}", fix="q=0.5")
+        values = np.array(self[address])
+        weights = np.array(self.weights, dtype=np.float64)
+        order = np.argsort(values, axis=0)
+        cumulative = np.cumsum(weights[order], axis=0)
+        first = np.minimum((cumulative < q * cumulative[-1:]).sum(axis=0), len(self) - 1)
+        ranked = np.take_along_axis(values, order, axis=0)
+        return mx.array(np.take_along_axis(ranked, first[None], axis=0)[0])
+
+    def resample(self, n: int | None = None, *, method: str = "systematic", key: Any = None) -> Particles:
+        """Draw particles in proportion to their weights; the new ones weigh the same.
+
+        Args:
+            n: how many; default: as many as there are.
+            method: "systematic", "stratified", "multinomial" or "residual".
+            key: random key.
+
+        Returns:
+            Particles with equal weights whose mean is the evidence, so that ``log_marginal_likelihood`` stays.
+        """
+        n = len(self) if n is None else n
+        indices = resample_indices(as_key(key), self.log_weights, n, method)
+        if self._rows is not None:
+            choices: Any = [self._rows[i] for i in indices.tolist()]
+        else:
+            choices = self.choices.map(lambda v: mx.take(v, indices, axis=0))
+        log_weights = mx.broadcast_to(self.log_marginal_likelihood, (n,))
+        return Particles(self.call, self.observations, choices, log_weights, self.log_marginal_likelihood)
+
+    def _columns(self) -> dict[Any, Array]:
+        if self._rows is None:
+            return dict(self.choices.stored())
+        return {path: self[path] for path in dict.fromkeys(p for row in self._rows for p, _ in row.stored())}
+
+    def summary(self) -> pandas.DataFrame:
+        """Weighted mean, sd and quantiles (5%, 50%, 95%) of every choice, element by element."""
+        import pandas
+
+        rows: dict[str, list[float]] = {}
+        for pattern in self._columns():
+            address = pattern[0] if len(pattern) == 1 else pattern
+            parts = [self.mean(address), mx.sqrt(self.variance(address))]
+            parts += [self.quantile(address, q) for q in (0.05, 0.5, 0.95)]
+            stats = np.stack([np.array(x, dtype=np.float64) for x in parts])
+            for index in np.ndindex(stats.shape[1:]):
+                name = pattern_name(pattern) + (f"[{', '.join(map(str, index))}]" if index else "")
+                rows[name] = stats[(slice(None), *index)].tolist()
+        return pandas.DataFrame.from_dict(rows, orient="index", columns=["mean", "sd", "5%", "50%", "95%"])
+
+    def to_arviz(self, n: int | None = None, *, key: Any = None) -> xarray.DataTree:
+        """ArviZ data: one chain of ``n`` draws, resampled by weight (default: the effective sample size, at least 1).
+
+        The log weights and the evidence estimate are in the group ``sample_stats`` and its attributes.
+        """
+        import arviz_base
+
+        count = n if n is not None else max(1, int(self.ess.item()))
+        drawn = self.resample(count, key=key)
+        groups: dict[str, Any] = {"posterior": {pattern_name(p): np.array(v)[None] for p, v in drawn._columns().items()}}
+        observed = {pattern_name(p): np.atleast_1d(np.array(v)) for p, v in self.observations.stored()}
+        if observed:
+            groups["observed_data"] = observed
+        data = arviz_base.from_dict(groups)
+        data.attrs["log_marginal_likelihood"] = self.log_marginal_likelihood.item()
+        data.attrs["effective_sample_size"] = self.ess.item()
+        return data
+
+    def __repr__(self) -> str:
+        return (
+            f"Particles({len(self)}, log_marginal_likelihood={self.log_marginal_likelihood.item():.4g}, "
+            f"ess={self.ess.item():.4g})"
+        )
+
+

@@ -1,0 +1,1 @@
+"""Every distribution against its oracle."""

@@ -1,0 +1,439 @@
+"""Every family through the same questions (`cases.ALL`): density, gradients, draws, interface, errors."""
+
+import mlx.core as mx
+import numpy as np
+import pytest
+from scipy import stats
+
+from distributions.cases import ALL
+from distributions.cases.case import Case, as_array, as_float64
+from genmlx.core.distribution import Distribution
+from genmlx.numerics.errors import DomainError, UsageError
+from genmlx.numerics.random import split
+from helpers.keys import key_for
+from helpers.tolerances import (
+    GRADIENT_ATOL,
+    GRADIENT_RTOL,
+    VALUE_ATOL,
+    VALUE_RTOL,
+    assert_close,
+    assert_exact,
+    assert_within_mc,
+)
+
+DRAWS = 20_000
+PLAUSIBLE = 1e-4  # stricter than the suite's budget: about 150 tests here, so one alarm in 70 fresh seeds
+CELLS = 40  # of a chi-square test
+
+
+def named(cases):
+    return [pytest.param(case, id=case.name) for case in cases]
+
+
+def at_points(cases):
+    return [pytest.param(c, p, id=f"{c.name}-{i}") for c in cases for i, p in enumerate(c.points)]
+
+
+def each(keep=lambda case: True):
+    return pytest.mark.parametrize("case", named(c for c in ALL if keep(c)))
+
+
+def each_point(keep=lambda case: True, keep_point=lambda case, point: True):
+    pairs = [p for p in at_points(c for c in ALL if keep(c)) if keep_point(*p.values)]
+    return pytest.mark.parametrize(("case", "point"), pairs)
+
+
+def samples(case):
+    return case.sampler
+
+
+def is_scalar(case):
+    return not case.family.event_ndim
+
+
+def defines(what):
+    return lambda case: (
+        getattr(type(case.family), what) is not getattr(Distribution, what) and what not in case.undefined
+    )
+
+
+def close(case: Case, actual, expected):
+    assert_close(actual, expected, rtol=case.rtol or VALUE_RTOL, atol=case.atol or VALUE_ATOL)
+
+
+def interesting(case: Case, point) -> mx.array:
+    """The grid of a point, and what is outside."""
+    grid = case.values(case.grid, point)
+    outside = case.values(case.outside, point)
+    return mx.concatenate([grid, outside.astype(grid.dtype)]) if outside.size else grid
+
+
+def all_together(case: Case):
+    """x of shape (m, points), the stacked parameters, and the oracle's log density."""
+    points = case.stackable
+    grids = [np.asarray(case.values(case.grid, p)) for p in points]
+    rows = max(len(g) for g in grids)
+    columns = [g[np.arange(rows) % len(g)] for g in grids]
+    expected = np.stack([case.expected(as_array(c), p) for c, p in zip(columns, points, strict=True)], axis=1)
+    return as_array(np.stack(columns, axis=1)), case.stacked(points), expected
+
+
+# ---- the log density ----------------------------------------------------------------------------------------------------
+
+
+@each_point()
+def test_log_prob_agrees_with_the_oracle(case, point):
+    x = case.values(case.grid, point)
+    expected = case.expected(x, point)
+    close(case, case.family(*point).log_prob(x), expected)
+    close(case, case.family(*map(as_array, point)).log_prob(x), expected)
+
+
+@each()
+def test_array_parameters_broadcast(case):
+    x, params, expected = all_together(case)
+    close(case, case.family(*params).log_prob(x), expected)
+
+
+@each_point()
+def test_outside_the_support_the_log_density_is_exactly_minus_infinity(case, point):
+    outside = case.values(case.outside, point)
+    for params in (point, tuple(map(as_array, point))):
+        call = case.family(*params)
+        if outside.size:
+            assert np.all(np.asarray(call.log_prob(outside)) == -np.inf)
+        if is_scalar(case):
+            assert np.all(np.asarray(call.log_prob(mx.array([-np.inf, np.inf]))) == -np.inf)
+            assert not np.isfinite(call.log_prob(mx.array(np.nan)).item())
+
+
+@each()
+def test_a_batch_is_a_loop(case):
+    x, params, _ = all_together(case)
+    batch = np.asarray(case.family.log_prob(x, *params))
+    mapped = mx.vmap(lambda x, *p: case.family.log_prob(x, *p), in_axes=(1, *[0] * len(params)), out_axes=1)(x, *params)
+    loop = [[case.family.log_prob(x[i, j], *(p[j] for p in params)).item() for j in range(x.shape[1])] for i in range(0, x.shape[0], 5)]
+    assert_close(batch[::5], loop)
+    assert_close(mapped, batch)
+
+
+@each(lambda c: not c.family.discrete)
+def test_float64_in_float64_out(case):
+    x = interesting(case, case.points[0]).astype(mx.float64)
+    params = tuple(as_array(p).astype(mx.float64) for p in case.points[0])
+    result = case.family.log_prob(x, *params)
+    assert result.dtype == mx.float64
+    assert case.family.log_prob(x.astype(mx.float32), *case.points[0]).dtype == mx.float32
+    assert case.family.log_prob(x.astype(mx.float32), *map(as_array, case.points[0])).dtype == mx.float32
+
+
+# ---- gradients ----------------------------------------------------------------------------------------------------------
+
+
+def gradients(case: Case, x: mx.array, point, names) -> dict[str, np.ndarray]:
+    """The gradient of the log density of each draw in x; parameters are repeated, one copy a draw."""
+    n = x.shape[0]
+    params = [mx.broadcast_to(as_array(p), (n, *np.shape(p))) for p in point]
+    arguments = {"x": 0} | {name: i + 1 for i, name in enumerate(case.family.params)}
+    argnums = [arguments[name] for name in names]
+    results = mx.grad(lambda *a: mx.sum(case.family.log_prob(*a)), argnums=argnums)(x, *params)
+    return dict(zip(names, map(np.asarray, results if isinstance(results, tuple | list) else [results]), strict=True))
+
+
+def step(v):
+    return np.where(v == 0, 1e-5, 1e-5 * np.abs(v))
+
+
+def difference(case: Case, x: mx.array, point, name: str) -> np.ndarray:
+    """A central difference of the float64 oracle, element by element of x, or in one number-valued parameter."""
+    xs = np.asarray(x, dtype=np.float64)
+    if name == "x":
+        result = np.empty(xs.shape)
+        elements = list(np.ndindex(*xs.shape[xs.ndim - case.family.event_ndim :]))
+        for e in elements:
+            h = np.zeros(xs.shape)
+            h[(..., *e)] = step(xs[(..., *e)])
+            high, low = _log_density(case, xs + h, point), _log_density(case, xs - h, point)
+            result[(..., *e)] = (high - low) / (2 * h[(..., *e)])
+        return result
+    i = list(case.family.params).index(name)
+    p = [as_float64(q) for q in point]
+    h = step(p[i])
+    high = _log_density(case, xs, [*p[:i], p[i] + h, *p[i + 1 :]])
+    low = _log_density(case, xs, [*p[:i], p[i] - h, *p[i + 1 :]])
+    return (high - low) / (2 * h)
+
+
+def _log_density(case: Case, xs: np.ndarray, params) -> np.ndarray:
+    oracle = case.oracle(*(p if not isinstance(p, float | np.floating) else float(p) for p in params))
+    log_density = oracle.logpmf if hasattr(oracle, "logpmf") else oracle.logpdf
+    if is_scalar(case):
+        return np.asarray(log_density(xs))
+    return np.array([float(log_density(draw)) for draw in xs])
+
+
+@each_point(lambda c: c.compared_gradients())
+def test_gradients_agree_with_finite_differences_of_the_oracle(case, point):
+    x = case.smooth_values(point, key_for(f"gradient {case.name}"))
+    float64 = [p if isinstance(p, int) else as_float64(p) for p in point]
+    names = case.compared_gradients()
+    for name, found in gradients(case, x, point, names).items():
+        expected = difference(case, x, float64, name)
+        scale = 1.0 if is_scalar(case) else max(1.0, float(np.max(np.abs(expected))))
+        assert_close(found, expected, rtol=case.gradient_rtol or GRADIENT_RTOL, atol=GRADIENT_ATOL * scale)
+
+
+@each_point(lambda c: c.compared_gradients() and is_scalar(c))
+def test_gradients_are_never_nan(case, point):
+    x = interesting(case, point)
+    density = np.asarray(case.family.log_prob(x, *point))
+    for name, found in gradients(case, x, point, case.compared_gradients()).items():
+        wrong = np.isnan(found) & (density != np.inf)
+        assert not wrong.any(), f"d/d{name} is NaN at x = {np.asarray(x)[wrong]}"
+
+
+# ---- draws --------------------------------------------------------------------------------------------------------------
+
+
+def draws_at(case: Case, point) -> mx.array:
+    return case.family(*point).sample(key=key_for(f"{case.name} {point}"), shape=(DRAWS,))
+
+
+@each_point(lambda c: samples(c) and c.gof and is_scalar(c))
+def test_draws_follow_the_law(case, point):
+    draws = np.asarray(draws_at(case, point), dtype=np.float64)
+    oracle = case.at(point)
+    p_value = chi_square(draws, oracle) if case.family.discrete else stats.kstest(draws, oracle.cdf).pvalue
+    assert p_value > PLAUSIBLE, f"p-value {p_value:.1e}"
+
+
+def chi_square(draws, oracle) -> float:
+    """Counts of about CELLS neighbouring groups of integers against their probabilities."""
+    low, high = int(draws.min()), int(draws.max())
+    edges = [-np.inf]  # a cell is (edge, next edge]
+    before = 0.0
+    for k in range(low, high):
+        cumulative = float(oracle.cdf(k))
+        if cumulative - before >= 1 / CELLS and 1 - cumulative >= 1 / CELLS:
+            edges.append(k)
+            before = cumulative
+    edges.append(np.inf)
+    probabilities = np.diff([0.0, *(float(oracle.cdf(k)) for k in edges[1:-1]), 1.0])
+    counts = np.array([np.sum((draws > a) & (draws <= b)) for a, b in zip(edges, edges[1:], strict=False)])
+    if len(counts) == 1:
+        return 1.0 if oracle.logpmf(low) > -1e-3 else 0.0  # (nearly) all mass at one value
+    return float(stats.chisquare(counts, probabilities * len(draws)).pvalue)
+
+
+@each_point(lambda c: samples(c) and c.statistics)
+def test_statistics_of_draws_follow_their_laws(case, point):
+    draws = np.asarray(draws_at(case, point), dtype=np.float64)
+    for name, (statistic, law) in case.statistics.items():
+        p_value = stats.kstest(statistic(draws), law(*(as_float64(p) for p in point)).cdf).pvalue
+        assert p_value > PLAUSIBLE, f"{name}: p-value {p_value:.1e}"
+
+
+@each_point(samples, lambda c, p: c.moments(*p) and c.family.name != "delta")
+def test_draws_have_the_moments(case, point):
+    draws = np.asarray(draws_at(case, point), dtype=np.float64)
+    oracle = case.at(point)
+    mean, var = np.asarray(oracle.mean()), np.asarray(oracle.var())
+    assert_within_mc(draws.mean(0), mean, np.sqrt(var / DRAWS))
+    squares = (draws - mean) ** 2
+    assert_within_mc(squares.mean(0), var, squares.std(0) / np.sqrt(DRAWS))
+
+
+@each_point(samples)
+def test_draws_are_in_the_support(case, point):
+    call = case.family(*point)
+    draws = draws_at(case, point)
+    assert draws.shape == (DRAWS, *case.family.value_shape(*call.args))
+    assert mx.all(call.support.contains(draws)).item()
+    log_prob = np.asarray(call.log_prob(draws))
+    assert not np.isnan(log_prob).any() and (log_prob > -np.inf).all()
+    if not case.family.discrete:
+        assert draws.dtype == mx.float32
+
+
+@each(samples)
+def test_a_draw_belongs_to_its_key(case):
+    call = case.family(*case.points[0])
+    keys = split(key_for(case.name), 3)
+    first = call.sample(key=keys[0], shape=(32,))
+    assert_exact(call.sample(key=keys[0], shape=(32,)), first)
+    if case.family.name != "delta":
+        assert (np.asarray(call.sample(key=keys[1], shape=(32,))) != np.asarray(first)).any()
+        assert len(np.unique(np.asarray(first), axis=0)) > 1, "the draws of one call are all the same"
+
+
+@each(samples)
+def test_draws_under_vmap_are_a_loop(case):
+    points = case.stackable
+    params, keys = case.stacked(points), split(key_for(case.name), len(points))
+    mapped = mx.vmap(lambda k, *p: case.family.sample(k, *p, ()))(keys, *params)
+    loop = mx.stack([case.family.sample(keys[i], *(p[i] for p in params), ()) for i in range(len(points))])
+    assert_close(mapped, loop)
+
+
+@each(samples)
+def test_draws_have_the_shape_asked_for(case):
+    points = case.stackable
+    event = case.family.value_shape(*case.family(*points[0]).args)
+    call = case.family(*case.stacked(points))
+    assert call.sample(key=mx.random.key(0)).shape == (len(points), *event)
+    assert call.sample(key=mx.random.key(0), shape=(3, 2)).shape == (3, 2, len(points), *event)
+    assert case.family(*points[0]).sample(key=mx.random.key(0), shape=(0,)).shape == (0, *event)
+
+
+@each_point(lambda c: samples(c) and c.pathwise)
+def test_draws_have_pathwise_gradients(case, point):
+    n = 64
+    key = key_for(f"pathwise {case.name}")
+    params = [mx.broadcast_to(as_array(p), (n,)) for p in point]
+    x = np.asarray(case.family.sample(key, *params, (n,)), dtype=np.float64)
+    names = list(case.family.params)
+    argnums = [names.index(name) for name in case.pathwise]
+    found = mx.grad(lambda *p: mx.sum(case.family.sample(key, *p, (n,))), argnums=argnums)(*params)
+    found = found if isinstance(found, tuple | list) else [found]
+    p = [as_float64(q) for q in point]
+    for i, gradient in zip(argnums, found, strict=True):
+        h = step(p[i])
+        high, low = (case.oracle(*p[:i], p[i] + d, *p[i + 1 :]).cdf(x) for d in (h, -h))
+        density = np.exp(case.oracle(*p).logpdf(x))
+        assert_close(gradient, -(high - low) / (2 * h) / density, rtol=GRADIENT_RTOL, atol=GRADIENT_ATOL)
+
+
+# ---- the generative function interface ----------------------------------------------------------------------------------
+
+
+@each(samples)
+def test_simulate_assess_and_generate_agree_to_the_bit(case):
+    for params in (case.points[0], case.stacked(case.stackable)):
+        call = case.family(*params)
+        trace = call.simulate(key=key_for(case.name))
+        assert_exact(trace.score, mx.sum(case.family.log_prob(trace.retval, *call.args)))
+        assert trace.retval.shape == case.family.value_shape(*call.args)
+        assert_exact(call.assess(trace.choices).weight, trace.score)
+        again, weight = call.generate(trace.choices, key=mx.random.key(1))
+        assert_exact(weight, trace.score)
+        assert_exact(again.retval, trace.retval)
+        free, weight = call.generate(key=key_for(case.name))
+        assert_exact(free.retval, trace.retval)
+        assert weight.item() == 0.0
+
+
+@each()
+def test_the_score_is_the_sum_of_the_oracles_log_densities(case):
+    points = case.stackable
+    x = mx.stack([case.smooth_values(p, key_for(f"score {i}"))[0] for i, p in enumerate(points)])
+    expected = sum(float(case.expected(x[i], p)) for i, p in enumerate(points))
+    score = case.family(*case.stacked(points)).assess(x).weight
+    assert score.shape == ()
+    close(case, score, expected)
+
+
+@each(samples)
+def test_many_executions_have_one_score_each(case):
+    trace = case.family(*case.points[0]).simulate(n=5, key=key_for(case.name))
+    assert trace.score.shape == (5,)
+    close(case, trace.score, case.expected(trace.retval, case.points[0]))
+
+
+@each(lambda c: is_scalar(c) and not c.family.discrete)
+def test_integers_are_values_of_continuous_families(case):
+    call = case.family(*case.points[0])
+    trace, weight = call.generate(1, key=mx.random.key(0))
+    assert trace.retval.dtype == mx.float32
+    assert_exact(weight, call.assess(1.0).weight)
+    assert_exact(call.log_prob(1), call.log_prob(1.0))
+
+
+# ---- moments, entropy, distribution function ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("case", "what", "name"),
+    [
+        pytest.param(c, what, name, id=f"{c.name}-{what}")
+        for what, name in (("mean", "mean"), ("variance", "var"), ("entropy", "entropy"))
+        for c in ALL
+        if defines(what)(c)
+    ],
+)
+def test_closed_forms_agree_with_the_oracle(case, what, name):
+    for point in case.points:
+        expected = np.asarray(getattr(case.at(point), name)())
+        close(case, getattr(case.family(*point), what)(), expected)
+        close(case, getattr(case.family(*map(as_array, point)), what)(), expected)
+    stacked = getattr(case.family(*case.stacked(case.stackable)), what)()
+    close(case, stacked, np.stack([np.asarray(getattr(case.at(p), name)()) for p in case.stackable]))
+
+
+@each(lambda c: c.undefined)
+def test_moments_that_do_not_exist_are_errors(case):
+    for what in case.undefined:
+        with pytest.raises(UsageError, match=f"no {what}"):
+            getattr(case.family(*case.points[0]), what)()
+
+
+@each_point(lambda c: is_scalar(c) and defines("cdf")(c))
+def test_the_distribution_function_agrees_with_the_oracle(case, point):
+    x = mx.concatenate([interesting(case, point).astype(mx.float32), mx.array([-np.inf, np.inf])])
+    for params in (point, tuple(map(as_array, point))):
+        close(case, case.family(*params).cdf(x), case.at(point).cdf(np.asarray(x, dtype=np.float64)))
+
+
+@each_point(lambda c: is_scalar(c) and defines("quantile")(c))
+def test_the_quantile_function_agrees_with_the_oracle(case, point):
+    q = mx.array([0.0, 1e-6, 0.01, 0.2, 0.5, 0.7, 0.99, 0.9999, 1.0])
+    for params in (point, tuple(map(as_array, point))):
+        close(case, case.family(*params).quantile(q), case.at(point).ppf(np.asarray(q, dtype=np.float64)))
+
+
+# ---- parameters outside their domains -----------------------------------------------------------------------------------
+
+
+def invalid_points():
+    return [
+        pytest.param(c, name, p, id=f"{c.name}-{name}-{i}")
+        for c in ALL
+        for name, points in c.invalid.items()
+        for i, p in enumerate(points)
+    ]
+
+
+@pytest.mark.parametrize(("case", "name", "point"), invalid_points())
+def test_a_parameter_outside_its_domain_is_an_error_that_names_it(case, name, point):
+    i = list(case.family.params).index(name)
+    x = case.values(case.grid, case.points[0])[:1]
+    number = isinstance(point[i], int | float)
+    with pytest.raises(DomainError, match=f"parameter '{name}' of {case.family.name} must be") as error:
+        case.family(*point).log_prob(x)
+    if number:
+        assert f"found {point[i]}" in str(error.value)
+    with pytest.raises(DomainError, match=f"parameter '{name}'"):
+        case.family(*map(as_array, point)).sample(key=mx.random.key(0))
+    with pytest.raises(DomainError, match=f"parameter '{name}'"):
+        case.family(*point).simulate(key=mx.random.key(0)) if number else case.family(*point).mean()
+    good = case.points[0]
+    if [np.shape(p) for p in good] == [np.shape(p) for p in point]:
+        with pytest.raises(DomainError, match=rf"parameter '{name}'.* at index \(1,\)"):
+            case.family(*case.stacked([good, point])).sample(key=mx.random.key(0))
+
+
+@pytest.mark.parametrize(("case", "name", "point"), invalid_points())
+def test_a_parameter_outside_its_domain_gives_no_finite_density(case, name, point):
+    x = case.values(case.grid, case.points[0])
+    log_prob = np.asarray(case.family.log_prob(x, *map(as_array, point)))
+    assert not np.isfinite(log_prob).any(), f"{log_prob} at {np.asarray(x)}"
+
+
+# ---- completeness -------------------------------------------------------------------------------------------------------
+
+
+def test_every_family_is_in_the_battery():
+    import genmlx.distributions as package
+
+    public = {id(d): name for name in package.__all__ if isinstance(d := getattr(package, name), Distribution)}
+    missing = set(public.values()) - {public[id(c.family)] for c in ALL if id(c.family) in public}
+    assert not missing - {"flat", "positive_flat"}, f"without a case: {sorted(missing)}"

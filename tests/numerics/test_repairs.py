@@ -1,0 +1,56 @@
+"""vmap of the primitives that MLX maps wrongly, through our vmap: equal to one by one."""
+
+import mlx.core as mx
+import pytest
+
+from genmlx.numerics.transforms import one_by_one, vmap
+
+BITS = mx.array([[1, 2], [3, 4], [5, 60], [7, 2**31]], dtype=mx.uint32)
+FLAGS = BITS > 3
+VECTOR = mx.array([6, 3], dtype=mx.uint32)
+MASK = mx.array([True, False])
+REAL = mx.array([[0.5, 1.5], [1.0, -2.5], [3.0, 4.0], [1.0, 1.5]])
+ONE = mx.array([1.0, 1.5])
+
+CASES = {
+    "x & constant": (lambda x: x & VECTOR, BITS),
+    "constant & x": (lambda x: VECTOR & x, BITS),
+    "x | constant": (lambda x: x | VECTOR, BITS),
+    "x ^ constant": (lambda x: x ^ VECTOR, BITS),
+    "x ^ 5": (lambda x: x ^ 5, BITS),
+    "x << constant": (lambda x: x << VECTOR, BITS),
+    "x >> constant": (lambda x: x >> VECTOR, BITS),
+    "flags & mask": (lambda x: x & MASK, FLAGS),
+    "mask & flags": (lambda x: MASK & x, FLAGS),
+    "flags | mask": (lambda x: x | MASK, FLAGS),
+    "flags ^ mask": (lambda x: x ^ MASK, FLAGS),
+    "bitwise_and": (lambda x: mx.bitwise_and(VECTOR, x), BITS),
+    "logical_xor": (lambda x: mx.logical_xor(MASK, x), FLAGS),
+    "constant != x": (lambda x: ONE != x, REAL),
+    "x != constant": (lambda x: x != ONE, REAL),
+    "not_equal": (lambda x: mx.not_equal(ONE, x), REAL),
+    "divmod": (lambda x: mx.divmod(x, ONE)[1], REAL),
+    "broadcast a scalar lane": (lambda x: x[0] & VECTOR, BITS),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_vmap_equals_one_by_one(name):
+    f, x = CASES[name]
+    mapped, reference = vmap(f)(x), one_by_one(f)(x)
+    assert mapped.shape == reference.shape
+    assert mapped.dtype == reference.dtype
+    assert mx.array_equal(mapped, reference)
+
+
+def test_mlx_is_as_it_was_outside_tracing():
+    before = (mx.bitwise_and, mx.array.__and__, mx.array.__ne__)
+    vmap(lambda x: x & VECTOR)(BITS)
+    with pytest.raises(ZeroDivisionError):
+        vmap(lambda x: 1 / 0)(BITS)
+    assert (mx.bitwise_and, mx.array.__and__, mx.array.__ne__) == before
+
+
+def test_mlx_still_needs_the_repairs():
+    """If this fails, the installed MLX maps ``constant != x`` rightly: check the others, and drop the file."""
+    assert mx.vmap(lambda x: ONE != x)(REAL).shape == (2, 4)
