@@ -41,7 +41,7 @@ class Size(NamedTuple):
     particles: int
 
 
-FULL = Size(chains=4, samples=2500, burn=500, particles=200_000)
+FULL = Size(chains=4, samples=5000, burn=500, particles=200_000)
 QUICK = Size(chains=2, samples=500, burn=200, particles=20_000)
 
 
@@ -87,33 +87,32 @@ def regression(mom_hs, mom_iq):
     gm.normal(expected, sigma) @ "kid_score"
 
 
-def random_walk(mom_hs: mx.array, mom_iq: mx.array, residual_sd: float) -> gm.GenerativeFunction:
-    """A symmetric step as wide as the posterior: its covariance is that of the least squares fit.
-
-    The factor 2.38 / sqrt(dimension) is the best for Gaussian targets (Roberts, Gelman, Gilks 1997).
-    """
-    hs, iq = np.asarray(mom_hs, np.float64), np.asarray(mom_iq, np.float64)
-    design = np.column_stack([np.ones_like(hs), hs, iq, hs * iq])
-    factor = 2.38 / np.sqrt(5)
-    scale_tril = mx.array(factor * residual_sd * np.linalg.cholesky(np.linalg.inv(design.T @ design)), mx.float32)
-    sigma_step = float(factor * residual_sd / np.sqrt(2 * len(hs)))
+def random_walk(scale_tril: mx.array, sigma_sd: float) -> gm.GenerativeFunction:
+    """A proposal: a generative function of the current trace. This one is a symmetric step."""
 
     @gm.gen
     def proposal(trace):
         gm.multivariate_normal(trace["beta"], scale_tril=scale_tril) @ "beta"
-        gm.normal(trace["sigma"], sigma_step) @ "sigma"
+        gm.normal(trace["sigma"], sigma_sd) @ "sigma"
 
     return proposal
 
 
 def infer_regression(size: Size) -> gm.Chains:
-    """The posterior of `regression`."""
+    """The posterior of `regression`, from chains that start at the least squares fit and move on its scale."""
     kidiq = data.load("kidiq")
-    hs, iq = kidiq["mom_hs"], kidiq["mom_iq"]
+    hs, iq, score = (np.asarray(kidiq[column], np.float64) for column in ("mom_hs", "mom_iq", "kid_score"))
+    design = np.column_stack([np.ones_like(hs), hs, iq, hs * iq])
+    fit, *_ = np.linalg.lstsq(design, score, rcond=None)
+    residual_sd = float(np.std(score - design @ fit))
+    # Gaussian approximation of the posterior; 2.38 / sqrt(5) is the best step on it (Roberts, Gelman, Gilks 1997).
+    step = 2.38 / np.sqrt(5) * residual_sd
+    scale_tril = step * np.linalg.cholesky(np.linalg.inv(design.T @ design))
     return gm.mh(
-        regression(hs, iq),
+        regression(kidiq["mom_hs"], kidiq["mom_iq"]),
         {"kid_score": kidiq["kid_score"]},
-        proposal=random_walk(hs, iq, residual_sd=18.0),
+        proposal=random_walk(mx.array(scale_tril, mx.float32), step / math.sqrt(2 * len(score))),
+        initial={"beta": mx.array(fit, mx.float32), "sigma": residual_sd},
         samples=size.samples,
         burn=size.burn,
         chains=size.chains,

@@ -1,8 +1,11 @@
 """Addresses: the names of random choices.
 
 An address is a string, an int, or a tuple of these (a path). Inside the package it is always a path: a tuple, ``()``
-for a distribution's own choice. Where choices are looked up, a path may also hold slices: ``("steps", slice(None), "x")``.
+for a distribution's own choice. Where choices are looked up, a path may also hold slices:
+``("steps", slice(None), "x")``.
 """
+
+import mlx.core as mx
 
 from genmlx.numerics.errors import AddressError
 
@@ -42,12 +45,13 @@ def bare(path: Path) -> Address:
 
 def _component(c: object) -> Component:
     if isinstance(c, str):
-        return str(c)
+        return str.__str__(c)  # the text itself, also of a member of a string enumeration
     if isinstance(c, int) and not isinstance(c, bool):
         return int(c)
-    if hasattr(c, "__index__") and not isinstance(c, bool) and type(c).__module__ == "numpy":
-        return int(c)  # type: ignore[call-overload]
+    if type(c).__module__ == "numpy" and hasattr(c, "__index__") and not hasattr(c, "__len__"):
+        return int(c)  # type: ignore[call-overload] - a NumPy integer; its arrays have a length
+    found = f"an array of shape {c.shape}" if isinstance(c, mx.array) else f"{c!r} ({type(c).__name__})"
     raise AddressError(
-        f"an address is a string, an int, or a tuple of these; found {c!r} ({type(c).__name__})",
+        f"an address is a string, an int, or a tuple of these; found {found}",
         fix='normal(0.0, 1.0) @ "x", @ ("x", 3) with a Python int, or f"x{j}"',
     )

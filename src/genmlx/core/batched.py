@@ -32,7 +32,7 @@ from genmlx.numerics.errors import UsageError
 from genmlx.numerics.pytree import join_arrays, map_arrays, record, split_arrays
 from genmlx.numerics.random import split
 from genmlx.numerics.transforms import Mapper, vmap
-from genmlx.numerics.types import Array, Key, Tree
+from genmlx.numerics.types import Array, Key, Keys, Tree
 
 if TYPE_CHECKING:
     from genmlx.core.edit import EditRequest
@@ -47,7 +47,7 @@ class BatchedTrace(Trace):
 
     __slots__ = ("inner",)
 
-    def __init__(self, gen_fn: Batched, args: tuple[Any, ...] | None, inner: Trace) -> None:
+    def __init__(self, gen_fn: Any, args: tuple[Any, ...] | None, inner: Trace) -> None:
         super().__init__(gen_fn, args, inner.retval, inner.score)
         self.inner = inner
 
@@ -56,7 +56,7 @@ class BatchedTrace(Trace):
         return self.inner.choices
 
     def with_args(self, args: tuple[Any, ...] | None) -> BatchedTrace:
-        return BatchedTrace(self.gen_fn, args, self.inner)  # type: ignore[arg-type]
+        return BatchedTrace(self.gen_fn, args, self.inner)
 
     def subtraces(self) -> list[tuple[Any, Trace]]:
         return self.inner.subtraces()
@@ -93,11 +93,11 @@ class Batched:
     def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
         return self.gen_fn.bind(args, kwargs)
 
-    def simulate(self, key: Key, args: tuple[Any, ...]) -> BatchedTrace:
+    def simulate(self, key: Key | Keys, args: tuple[Any, ...]) -> BatchedTrace:
         inner = self._map(lambda k: self.gen_fn.simulate(k, args).with_args(None), self._keys(key))
         return BatchedTrace(self, args, inner)
 
-    def generate(self, key: Key, args: tuple[Any, ...], constraints: ChoiceMap) -> GenerateResult:
+    def generate(self, key: Key | Keys, args: tuple[Any, ...], constraints: ChoiceMap) -> GenerateResult:
         def execution(k: Key, given: ChoiceMap) -> GenerateResult:
             trace, weight = self.gen_fn.generate(k, args, given)
             return GenerateResult(trace.with_args(None), weight)
@@ -111,14 +111,19 @@ class Batched:
 
         return self._map_given(execution, choices, mx.arange(self.n))
 
-    def propose(self, key: Key, args: tuple[Any, ...]) -> ProposeResult:
+    def propose(self, key: Key | Keys, args: tuple[Any, ...]) -> ProposeResult:
         return self._map(lambda k: self.gen_fn.propose(k, args), self._keys(key))
 
     def project(self, trace: BatchedTrace, selection: Selection) -> Array:
         return self._map(lambda inner: self.gen_fn.project(inner, selection), trace.inner)
 
     def update(
-        self, key: Key, trace: BatchedTrace, args: tuple[Any, ...], argdiffs: tuple[Any, ...], constraints: ChoiceMap
+        self,
+        key: Key | Keys,
+        trace: BatchedTrace,
+        args: tuple[Any, ...],
+        argdiffs: tuple[Any, ...],
+        constraints: ChoiceMap,
     ) -> UpdateResult:
         def execution(k: Key, inner: Trace, given: ChoiceMap) -> UpdateResult:
             result = self.gen_fn.update(k, inner.with_args(trace.args), args, argdiffs, given)
@@ -128,7 +133,12 @@ class Batched:
         return result._replace(trace=BatchedTrace(self, args, result.trace))
 
     def regenerate(
-        self, key: Key, trace: BatchedTrace, args: tuple[Any, ...], argdiffs: tuple[Any, ...], selection: Selection
+        self,
+        key: Key | Keys,
+        trace: BatchedTrace,
+        args: tuple[Any, ...],
+        argdiffs: tuple[Any, ...],
+        selection: Selection,
     ) -> RegenerateResult:
         def execution(k: Key, inner: Trace) -> RegenerateResult:
             result = self.gen_fn.regenerate(k, inner.with_args(trace.args), args, argdiffs, selection)
@@ -138,7 +148,12 @@ class Batched:
         return result._replace(trace=BatchedTrace(self, args, result.trace))
 
     def edit(
-        self, key: Key, trace: BatchedTrace, request: EditRequest, args: tuple[Any, ...], argdiffs: tuple[Any, ...]
+        self,
+        key: Key | Keys,
+        trace: BatchedTrace,
+        request: EditRequest,
+        args: tuple[Any, ...],
+        argdiffs: tuple[Any, ...],
     ) -> EditResult:
         new_args: list[Any] = []
 
@@ -173,11 +188,14 @@ class Batched:
         return self.mapper(execution)(split_up, *mapped)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Batched) and (self.gen_fn, self.n, self.mapper) == (other.gen_fn, other.n, other.mapper)
+        return isinstance(other, Batched) and (self.gen_fn, self.n, self.mapper) == (
+            other.gen_fn,
+            other.n,
+            other.mapper,
+        )
 
     def __hash__(self) -> int:
         return hash((self.gen_fn, self.n))
 
     def __repr__(self) -> str:
         return self.name
-

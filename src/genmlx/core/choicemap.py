@@ -28,7 +28,19 @@ from genmlx.numerics.types import Array
 if TYPE_CHECKING:
     from rich.tree import Tree as RichTree
 
-__all__ = ["EMPTY", "C", "ChoiceMap", "Group", "Lanes", "Leaf", "Stack", "as_choicemap", "as_value", "choicemap", "selection_of"]
+__all__ = [
+    "EMPTY",
+    "C",
+    "ChoiceMap",
+    "Group",
+    "Lanes",
+    "Leaf",
+    "Stack",
+    "as_choicemap",
+    "as_value",
+    "choicemap",
+    "selection_of",
+]
 
 
 class Lanes(NamedTuple):
@@ -109,7 +121,7 @@ class ChoiceMap(abc.ABC):
     # What follows from it.
 
     @property
-    def value(self) -> Array | None:
+    def value(self) -> Any:
         """The value at this very place, or None for a group."""
         return None
 
@@ -153,7 +165,7 @@ class ChoiceMap(abc.ABC):
             return new
         if self.value is not None:
             raise ConstraintError(
-                f"the address goes through a value: there is already a choice here, so {format_path(pattern)} cannot be below it",
+                f"the address goes through a value: there is a choice here, and {format_path(pattern)} is below it",
                 fix="remove the value first with cm.filter(~gm.select(address)), or choose another address",
             )
         head, *tail = pattern
@@ -209,7 +221,9 @@ class ChoiceMap(abc.ABC):
 
     def _known(self) -> str:
         names = [format_path(pattern) for pattern, _ in self.stored()]
-        return ", ".join(names[:8]) + (", ..." if len(names) > 8 else "") if names else "nothing: the choice map is empty"
+        return (
+            ", ".join(names[:8]) + (", ..." if len(names) > 8 else "") if names else "nothing: the choice map is empty"
+        )
 
     def __rich__(self) -> RichTree:
         from rich.tree import Tree
@@ -228,11 +242,16 @@ class Leaf(ChoiceMap):
 
     __slots__ = ("_value",)
 
-    def __init__(self, value: Array | Lanes) -> None:
+    def __init__(self, value: Any) -> None:
         self._value = value
 
-    value = property(lambda self: self._value)
-    is_empty = property(lambda self: False)
+    @property
+    def value(self) -> Any:
+        return self._value
+
+    @property
+    def is_empty(self) -> bool:
+        return False
 
     def child(self, component: Component) -> ChoiceMap:
         return EMPTY
@@ -268,7 +287,9 @@ class Group(ChoiceMap):
     def __init__(self, children: Mapping[Component, ChoiceMap]) -> None:
         self._children = {c: below for c, below in children.items() if not below.is_empty}
 
-    is_empty = property(lambda self: not self._children)
+    @property
+    def is_empty(self) -> bool:
+        return not self._children
 
     def child(self, component: Component) -> ChoiceMap:
         return self._children.get(component, EMPTY)
@@ -306,7 +327,9 @@ class Stack(ChoiceMap):
     def __init__(self, indices: range, inner: ChoiceMap) -> None:
         self.indices, self._inner = indices, inner
 
-    is_empty = property(lambda self: len(self.indices) == 0 or self._inner.is_empty)
+    @property
+    def is_empty(self) -> bool:
+        return len(self.indices) == 0 or self._inner.is_empty
 
     @property
     def inner(self) -> ChoiceMap:
@@ -332,7 +355,9 @@ class Stack(ChoiceMap):
         return [(i, self.child(i)) for i in self.indices]
 
     def stored(self) -> Iterator[tuple[tuple[Component | slice, ...], Array]]:
-        whole = slice(None) if self.indices == range(len(self.indices)) else slice(self.indices.start, self.indices.stop)
+        whole = (
+            slice(None) if self.indices == range(len(self.indices)) else slice(self.indices.start, self.indices.stop)
+        )
         for path, value in self._inner.stored():
             yield (whole, *path), value
 
@@ -359,11 +384,13 @@ def _under_axes(node: ChoiceMap, pattern: tuple[Component | slice, ...], axes: i
     """`_gather` inside a stack: the arrays of ``node`` have ``axes`` leading axes that stay."""
     for depth, head in enumerate(pattern):
         if isinstance(node, Stack) and isinstance(head, slice):
-            rows = mx.array([node.indices.index(i) for i in range(*head.indices(node.indices.stop)) if i in node.indices])
+            rows = mx.array(
+                [node.indices.index(i) for i in range(*head.indices(node.indices.stop)) if i in node.indices]
+            )
             inner = node.inner.map(lambda v, rows=rows, axes=axes: mx.take(v, rows, axis=axes))
             return _under_axes(inner, pattern[depth + 1 :], axes + 1)
         if isinstance(node, Stack):
-            if head not in node.indices:
+            if not isinstance(head, int) or head not in node.indices:
                 return EMPTY
             i = node.indices.index(head)
             node = node.inner.map(lambda v, i=i, axes=axes: mx.take(v, i, axis=axes))
@@ -380,7 +407,9 @@ def _stacked(nodes: list[ChoiceMap]) -> ChoiceMap:
         return EMPTY
     columns = [dict(node.items()) for node in nodes]
     if any(column.keys() != columns[0].keys() for column in columns):
-        raise AddressError("the elements hold different addresses, so they do not form one array", fix="address them one by one")
+        raise AddressError(
+            "the elements hold different addresses, so they do not form one array", fix="address them one by one"
+        )
     merged: ChoiceMap = EMPTY
     for path in columns[0]:
         values = [column[path] for column in columns]
@@ -397,6 +426,7 @@ def _range(indices: slice, new: ChoiceMap, depth: int) -> range:
         raise ShapeError(f"a slice takes values with one leading axis of one length, found lengths {sizes}")
     (length,) = sizes
     start, step = indices.start or 0, indices.step or 1
+    assert length is not None
     found = range(start, start + step * length, step)
     if start < 0 or step < 1 or (indices.stop is not None and len(range(start, indices.stop, step)) != length):
         raise ShapeError(f"{length} values were given for the indices {start}:{indices.stop}:{step}")
@@ -479,7 +509,7 @@ def _labelled(address: object, value: Any) -> ChoiceMap:
     try:
         return _node(value)
     except (ConstraintError, AddressError) as error:
-        raise error.within(as_pattern(address)) from None  # type: ignore[arg-type]
+        raise error.within(as_pattern(address)) from None
 
 
 def _disjoint(a: ChoiceMap, b: ChoiceMap) -> bool:
@@ -492,7 +522,7 @@ def _disjoint(a: ChoiceMap, b: ChoiceMap) -> bool:
 
 
 def as_choicemap(x: Any) -> ChoiceMap:
-    """The choice map that an argument stands for: itself, a dict, nothing (None), or a bare value (a distribution's own choice)."""
+    """The choice map that an argument stands for: itself, a dict, nothing (None), or a distribution's bare value."""
     if isinstance(x, ChoiceMap):
         return x
     if x is None:
@@ -511,7 +541,9 @@ class _Of(Selection):
     def __init__(self, choices: ChoiceMap) -> None:
         self._choices = choices
 
-    here = property(lambda self: self._choices.value is not None)
+    @property
+    def here(self) -> bool:
+        return self._choices.value is not None
 
     def at(self, component: Component) -> Selection:
         below = self._choices.child(component)
@@ -576,5 +608,3 @@ def _rounded(x: Any) -> Any:
     if isinstance(x, list):
         return "[" + ", ".join(str(_rounded(e)) for e in x) + "]"
     return f"{x:.4g}" if isinstance(x, float) else str(x)
-
-

@@ -44,7 +44,10 @@ def as_argdiffs(argdiffs: tuple[Any, ...] | None, n: int, default: Diff) -> tupl
     if argdiffs is None:
         return (default,) * n
     if len(argdiffs) != n:
-        raise UsageError(f"argdiffs has {len(argdiffs)} entries for {n} arguments", fix="one gm.NoChange or gm.UnknownChange for each argument")
+        raise UsageError(
+            f"argdiffs has {len(argdiffs)} entries for {n} arguments",
+            fix="one gm.NoChange or gm.UnknownChange for each argument",
+        )
     for d in argdiffs:
         if not isinstance(d, Diff):
             raise UsageError(f"argdiffs holds {d!r}, which is not a diff", fix="gm.NoChange, gm.UnknownChange")

@@ -65,7 +65,7 @@ class Distribution(GenerativeFunction):
     defaults: ClassVar[Mapping[str, float]] = {}
     event_ndim: ClassVar[int] = 0
     discrete: ClassVar[bool] = False
-    alternatives: Mapping[frozenset[str], Distribution] = {}  # noqa: RUF012
+    alternatives: Mapping[frozenset[str], Distribution] = {}
 
     # What a family defines.
 
@@ -146,7 +146,7 @@ class Distribution(GenerativeFunction):
         if kwargs:
             family, args = self._parameterisation(args, kwargs)
             if family is not self:
-                raise UsageError(f"{self.name} is traced with the parameters {list(self.params)}, found {sorted(kwargs)}")
+                raise UsageError(f"{self.name} takes the parameters {list(self.params)}, found {sorted(kwargs)}")
         if len(args) != len(self.params):
             missing = list(self.params)[len(args) :]
             if len(args) > len(self.params) or any(name not in self.defaults for name in missing):
@@ -173,7 +173,7 @@ class Distribution(GenerativeFunction):
                 value = as_value(value)
             except ConstraintError:
                 raise UsageError(
-                    f"parameter {name!r} of {self.name} must be {domain.name}, found {value!r} ({type(value).__name__})",
+                    f"parameter {name!r} of {self.name} must be {domain.name}, found {type(value).__name__} {value!r}",
                     fix="a number, a list of numbers, a NumPy or MLX array",
                 ) from None
         if not domain.discrete and not mx.issubdtype(value.dtype, mx.inexact):
@@ -219,7 +219,7 @@ class Distribution(GenerativeFunction):
         inside = domain.contains(param)
         if bool(mx.all(inside).item()):
             return
-        flags = inside.reshape(-1).tolist()
+        flags: Any = inside.reshape(-1).tolist()
         flat = flags.index(False)
         position = _unravel(flat, inside.shape)
         value = param.reshape(len(flags), *param.shape[inside.ndim :])[flat]
@@ -293,7 +293,8 @@ class Distribution(GenerativeFunction):
         value, shape = trace.retval, self.value_shape(*args)
         if value.shape != shape:
             raise ShapeError(
-                f"the parameters of {self.name} now give values of shape {shape}, but the old value has shape {value.shape}",
+                f"the parameters of {self.name} now give values of shape {shape}, "
+                f"but the old value has shape {value.shape}",
                 fix="constrain this choice with a value of the new shape, or give it another address",
             )
         return self._as_float(value)
@@ -302,7 +303,8 @@ class Distribution(GenerativeFunction):
         value = constraints.value
         if value is None:
             raise ConstraintError(
-                f"this is one choice ({self.name}), but the constraint is a group with the addresses {list(constraints)}",
+                f"this is one choice ({self.name}), "
+                f"but the constraint is a group with the addresses {list(constraints)}",
                 fix="a value: a number or an array",
             )
         shape = self.value_shape(*args)
@@ -310,7 +312,8 @@ class Distribution(GenerativeFunction):
             value = value.resolve(shape)
         if value.shape != shape:
             raise ShapeError(
-                f"{self.name} with these parameters has values of shape {shape}, but the constraint has shape {value.shape}",
+                f"{self.name} with these parameters has values of shape {shape}, "
+                f"but the constraint has shape {value.shape}",
                 fix="parameters of the shape of the data (mx.zeros(8) for 8 values), or gm.iid(call, n); "
                 "with n=, a leading axis of length n gives each execution its own value",
             )
@@ -321,7 +324,9 @@ class Distribution(GenerativeFunction):
         return value if self.discrete or mx.issubdtype(value.dtype, mx.inexact) else value.astype(mx.float32)
 
     def _missing(self, what: str) -> UsageError:
-        return UsageError(f"{self.name} has no {what} in closed form", fix="estimate it from draws: call.sample(shape=(10_000,))")
+        return UsageError(
+            f"{self.name} has no {what} in closed form", fix="estimate it from draws: call.sample(shape=(10_000,))"
+        )
 
 
 @record(lambda call: ((call.args,), call.gen_fn), lambda gen_fn, children: DistributionCall(gen_fn, children[0]))
@@ -479,5 +484,3 @@ def distribution(
     if not isinstance(params, Mapping):
         params = dict.fromkeys(params, domains.real)
     return _UserDistribution(name, sample, log_prob, params, support, event_shape)
-
-

@@ -93,9 +93,7 @@ class SelectionEdit(EditRequest):
         return f"SelectionEdit({self.selection!r})"
 
 
-@record(
-    lambda r: ((r.choices,), (r.forward, r.backward, r.args)), lambda s, c: ProposalEdit(s[0], s[1], c[0], s[2])
-)
+@record(lambda r: ((r.choices,), (r.forward, r.backward, r.args)), lambda s, c: ProposalEdit(s[0], s[1], c[0], s[2]))
 class ProposalEdit(EditRequest):
     """Propose new values with one generative function, and account for the reverse with another.
 
@@ -188,5 +186,3 @@ def restored_arguments(
     if request.args is None:
         return args, argdiffs
     return request.args, (UnknownChange,) * len(request.args)
-
-

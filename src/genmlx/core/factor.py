@@ -106,5 +106,7 @@ def factor(address: Any, log_density: Any) -> None:
     """
     running = execution.current()
     if running is None:
-        raise UsageError("gm.factor adds to the score of a running model, and none is running", fix="call it inside a @gen function")
+        raise UsageError(
+            "gm.factor adds to the score of a running model, and none is running", fix="call it inside a @gen function"
+        )
     running.call(as_path(address), Call(_factor, (log_density,)))

@@ -215,7 +215,7 @@ class Call:
         """Draw choices: (choices, score, return value)."""
         return self._target(n).propose(as_key(key), self.args)
 
-    def _target(self, n: int | None) -> GenerativeFunction:
+    def _target(self, n: int | None) -> Any:
         return self.gen_fn if n is None else Batched(self.gen_fn, n)
 
     def __repr__(self) -> str:
@@ -233,7 +233,9 @@ class Call:
     __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _forgotten
     __pow__ = __rpow__ = __mod__ = __rmod__ = __floordiv__ = __rfloordiv__ = __neg__ = __pos__ = __abs__ = _forgotten
     __rmatmul__ = __lt__ = __le__ = __gt__ = __ge__ = __and__ = __or__ = __xor__ = __invert__ = _forgotten
-    __bool__ = __float__ = __int__ = __index__ = __len__ = __iter__ = __getitem__ = __array__ = __mlx_array__ = _forgotten
+    __bool__ = __float__ = __int__ = __index__ = __len__ = __iter__ = __getitem__ = __array__ = __mlx_array__ = (
+        _forgotten
+    )
 
 
 def _short(a: Any) -> str:

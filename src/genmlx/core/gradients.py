@@ -8,7 +8,7 @@ from genmlx.core.choicemap import ChoiceMap
 from genmlx.core.selection import Selection
 from genmlx.core.trace import ChoiceGradients, Trace
 from genmlx.numerics import transforms
-from genmlx.numerics.pytree import split_arrays
+from genmlx.numerics.pytree import join_arrays, map_leaves, split_arrays
 from genmlx.numerics.types import Array
 
 __all__ = ["Floating", "choice_gradients"]

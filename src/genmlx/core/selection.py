@@ -68,8 +68,13 @@ class _Constant(Selection):
     def __init__(self, value: bool) -> None:
         self._value = value
 
-    here = property(lambda self: self._value)
-    uniform = property(lambda self: True)
+    @property
+    def here(self) -> bool:
+        return self._value
+
+    @property
+    def uniform(self) -> bool:
+        return True
 
     def at(self, component: Component) -> Selection:
         return self
@@ -95,7 +100,9 @@ class _Tree(Selection):
     def __init__(self, children: dict[Component, Selection], slices: tuple[tuple[slice, Selection], ...] = ()) -> None:
         self._children, self._slices = children, slices
 
-    here = property(lambda self: False)
+    @property
+    def here(self) -> bool:
+        return False
 
     @property
     def uniform(self) -> bool:
@@ -143,8 +150,13 @@ class _Not(Selection):
     def __init__(self, selection: Selection) -> None:
         self._selection = selection
 
-    here = property(lambda self: not self._selection.here)
-    uniform = property(lambda self: self._selection.uniform)
+    @property
+    def here(self) -> bool:
+        return not self._selection.here
+
+    @property
+    def uniform(self) -> bool:
+        return self._selection.uniform
 
     def at(self, component: Component) -> Selection:
         return ~self._selection.at(component)
@@ -162,12 +174,17 @@ class _Pair(Selection):
     def __init__(self, a: Selection, b: Selection) -> None:
         self._a, self._b = a, b
 
-    uniform = property(lambda self: self._a.uniform and self._b.uniform)
+    @property
+    def uniform(self) -> bool:
+        return self._a.uniform and self._b.uniform
 
 
 class _Or(_Pair):
     __slots__ = ()
-    here = property(lambda self: self._a.here or self._b.here)
+
+    @property
+    def here(self) -> bool:
+        return self._a.here or self._b.here
 
     def at(self, component: Component) -> Selection:
         return _either(self._a.at(component), self._b.at(component))
@@ -178,7 +195,10 @@ class _Or(_Pair):
 
 class _And(_Pair):
     __slots__ = ()
-    here = property(lambda self: self._a.here and self._b.here)
+
+    @property
+    def here(self) -> bool:
+        return self._a.here and self._b.here
 
     def at(self, component: Component) -> Selection:
         return _both(self._a.at(component), self._b.at(component))
@@ -219,30 +239,28 @@ def select(*addresses: object) -> Selection:
         >>> "a" in s, ("a", "x") in s, "b" in s, ("b", "c") in s, ("b", "c") in ~s
         (True, True, False, True, False)
     """
-    selection: Selection = NONE
     for address in addresses:
-        below: Selection = ALL
         if isinstance(address, Selection):
             raise UsageError(f"select() takes addresses, found the selection {address!r}", fix="s1 | s2")
-        for component in reversed(as_pattern(address)):
-            if isinstance(component, slice):
-                if any(bound is not None and bound < 0 for bound in (component.start, component.stop, component.step)):
-                    raise UsageError(f"a selection takes slices of non-negative indices, found {component}")
-                below = _Tree({}, ((component, below),))
-            else:
-                below = _Tree({component: below})
-        selection = _merge(selection, below)
-    return selection
+    return _union([as_pattern(address) for address in addresses])
 
 
-def _merge(a: Selection, b: Selection) -> Selection:
-    """Union of two trees as one tree, so that selecting many addresses costs one look-up a step."""
-    if not (isinstance(a, _Tree) and isinstance(b, _Tree)):
-        return _either(a, b)
-    children = dict(a._children)
-    for component, below in b._children.items():
-        children[component] = _merge(children.get(component, NONE), below)
-    return _Tree(children, a._slices + b._slices)
+def _union(patterns: list[tuple[Component | slice, ...]]) -> Selection:
+    """The addresses under some patterns as one tree, so that selecting many addresses costs one look-up a step."""
+    if not patterns:
+        return NONE
+    if () in patterns:
+        return ALL
+    tails: dict[Component, list[tuple[Component | slice, ...]]] = {}
+    slices: list[tuple[slice, Selection]] = []
+    for head, *tail in patterns:
+        if not isinstance(head, slice):
+            tails.setdefault(head, []).append(tuple(tail))
+        elif any(bound is not None and bound < 0 for bound in (head.start, head.stop, head.step)):
+            raise UsageError(f"a selection takes slices of non-negative indices, found {head}")
+        else:
+            slices.append((head, _union([tuple(tail)])))
+    return _Tree({component: _union(below) for component, below in tails.items()}, tuple(slices))
 
 
 def select_where(predicate: Callable[[Any], bool]) -> Selection:
@@ -259,11 +277,12 @@ def select_where(predicate: Callable[[Any], bool]) -> Selection:
 
 
 def as_selection(x: object) -> Selection:
-    """The selection that an argument stands for: itself, or the addresses of a choice map, or an address."""
+    """The selection that an argument stands for: itself, or an address with everything under it."""
     if isinstance(x, Selection):
         return x
     if isinstance(x, str | int | tuple) and not isinstance(x, bool):
         return select(x)
     raise UsageError(
-        f"a selection is expected, found {x!r} ({type(x).__name__})", fix='gm.select("a", ("b", "c")), gm.ALL or gm.NONE'
+        f"a selection is expected, found {x!r} ({type(x).__name__})",
+        fix='gm.select("a", ("b", "c")), gm.ALL or gm.NONE',
     )

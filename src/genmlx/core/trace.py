@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from genmlx.core.choicemap import ChoiceMap, as_choicemap, show_value
 from genmlx.core.diff import Diff, NoChange, UnknownChange, as_argdiffs
-from genmlx.core.selection import Selection, as_selection
+from genmlx.core.selection import as_selection
 from genmlx.numerics.errors import UsageError
 from genmlx.numerics.random import as_key
 from genmlx.numerics.types import Array
@@ -138,7 +138,9 @@ class Trace(abc.ABC):
         self, args: tuple[Any, ...] | None, argdiffs: tuple[Any, ...] | None
     ) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
         if self.args is None:
-            raise UsageError("this trace is a part of another trace and has no arguments of its own", fix="update the whole trace")
+            raise UsageError(
+                "this trace is a part of another trace and has no arguments of its own", fix="update the whole trace"
+            )
         if args is None:
             return self.args, as_argdiffs(argdiffs, len(self.args), NoChange)
         if not isinstance(args, tuple):

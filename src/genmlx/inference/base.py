@@ -101,7 +101,7 @@ def evaluate(*trees: Any) -> None:
 
 
 def initial_trace(call: Call, observations: ChoiceMap, key: Key, initial: Any = None) -> Trace:
-    """A starting point with positive posterior density: free choices from the prior (or ``initial``), the rest observed.
+    """A starting point with positive posterior density: free choices from the prior, or ``initial``.
 
     Improper priors start uniformly on [-2, 2] in unconstrained space.
 
@@ -119,7 +119,7 @@ def initial_trace(call: Call, observations: ChoiceMap, key: Key, initial: Any = 
     assert trace is not None
     raise explain_weight(
         trace,
-        f"the observations have no finite density under any of {_INITIAL_ATTEMPTS} starting points drawn from the prior",
+        f"the density is not finite at any of {_INITIAL_ATTEMPTS} starting points drawn from the prior",
         "check the observations against the support of their distributions, or give initial={...}",
     )
 

@@ -26,7 +26,9 @@ def cycle(kernels: Sequence[Kernel]) -> Kernel:
     """All kernels, one after the other; the info averages over them."""
     parts = list(kernels)
     if not parts or not all(callable(k) for k in parts):
-        raise UsageError(f"cycle takes a non-empty list of kernels, found {kernels!r}", fix="k.cycle([k.mh(...), k.mh(...)])")
+        raise UsageError(
+            f"cycle takes a non-empty list of kernels, found {kernels!r}", fix="k.cycle([k.mh(...), k.mh(...)])"
+        )
 
     def kernel(key: Key, trace: Trace) -> tuple[Trace, Info]:
         infos = []
@@ -61,7 +63,7 @@ def mix(weighted: Sequence[tuple[float, Kernel]]) -> Kernel:
     def kernel(key: Key, trace: Trace) -> tuple[Trace, Info]:
         key_choice, key_part = split(key)
         with explain_control_flow():
-            u = mx.random.uniform(key=key_choice).item()
+            u: Any = mx.random.uniform(key=key_choice).item()
         index = next((i for i, c in enumerate(cumulative) if u < c), len(cumulative) - 1)
         return weighted[index][1](key_part, trace)
 
@@ -85,7 +87,7 @@ def when(condition: Callable[[Trace], Any], kernel: Kernel) -> Kernel:
 
 
 def seed(kernel: Kernel, key: Key) -> Kernel:
-    """The kernel under its own stream: the keys of the steps are mixed with ``key``, and still differ from step to step."""
+    """The kernel under its own stream: step keys are mixed with ``key``, and still differ from step to step."""
     salt = scramble(key)
 
     def seeded(step_key: Key, trace: Trace) -> tuple[Trace, Info]:

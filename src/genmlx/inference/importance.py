@@ -86,7 +86,9 @@ def importance_sampling(
             raise
         return _one_by_one(target, given, guide, root, particles, chunk, error)
     log_weights = mx.concatenate([w for _, w in parts])
-    choices = map_arrays(lambda *xs: mx.concatenate(xs), *[c for c, _ in parts]) if len(parts) > 1 else parts[0][0]
+    choices = (
+        map_arrays(lambda *xs: mx.concatenate(list(xs)), *[c for c, _ in parts]) if len(parts) > 1 else parts[0][0]
+    )
     evaluate(choices, log_weights)
     _check(target, given, log_weights, lambda i: choices.map(lambda v: v[i]))
     return Particles(target, given, choices, log_weights)
@@ -127,7 +129,10 @@ def _proposal(proposal: Any) -> Call | None:
         return proposal
     if isinstance(proposal, GenerativeFunction):
         return proposal()
-    raise UsageError(f"proposal= takes a generative function applied to its arguments, found {proposal!r}", fix="proposal=guide(xs, ys)")
+    raise UsageError(
+        f"proposal= takes a generative function applied to its arguments, found {proposal!r}",
+        fix="proposal=guide(xs, ys)",
+    )
 
 
 def _particle_keys(root: Key, start: int, count: int, chunk: int) -> Keys:
@@ -158,7 +163,9 @@ def _guided(call: Call, observations: ChoiceMap, guide: Call, key: Key) -> tuple
     proposed, log_q, _ = guide.gen_fn.propose(key_guide, guide.args)
     overlap = proposed.filter(selection_of(observations))
     if not overlap.is_empty:
-        raise UsageError(f"the proposal chooses the observed addresses {list(overlap)}", fix="propose free choices only")
+        raise UsageError(
+            f"the proposal chooses the observed addresses {list(overlap)}", fix="propose free choices only"
+        )
     trace, weight = call.gen_fn.generate(key_model, call.args, observations | proposed)
     return trace, weight - log_q
 
@@ -166,7 +173,11 @@ def _guided(call: Call, observations: ChoiceMap, guide: Call, key: Key) -> tuple
 def _one_by_one(
     call: Call, observations: ChoiceMap, guide: Call | None, root: Key, particles: int, chunk: int, error: Any
 ) -> Particles:
-    warnings.warn(f"the particles run one after the other, not vectorised: {error.what} (in {error.where})", UserWarning, stacklevel=3)
+    warnings.warn(
+        f"the particles run one after the other, not vectorised: {error.what} (in {error.where})",
+        UserWarning,
+        stacklevel=3,
+    )
     free = free_selection(observations)
     rows, weights = [], []
     for start in range(0, particles, chunk):
@@ -190,6 +201,6 @@ def _check(call: Call, observations: ChoiceMap, log_weights: Array, choices_of: 
         check_weights(log_weights, "of the particles")
     except WeightError as error:
         bad = mx.isnan(log_weights) | mx.isinf(log_weights)
-        i = int(mx.argmax(bad).item())
+        i: Any = mx.argmax(bad).item()
         trace, _ = call.gen_fn.generate(mx.zeros(2, mx.uint32), call.args, choices_of(i) | observations)
         raise explain_weight(trace, error.what, error.fix or "") from None

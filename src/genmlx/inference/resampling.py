@@ -16,6 +16,7 @@ Reference: Douc, Cappé, Moulines, "Comparison of resampling schemes for particl
 from __future__ import annotations
 
 import mlx.core as mx
+import numpy as np
 
 from genmlx.numerics.errors import UsageError, WeightError
 from genmlx.numerics.random import split
@@ -39,7 +40,7 @@ def check_weights(log_weights: Array, where: str) -> None:
     """
     top = mx.max(log_weights).item()
     if mx.any(mx.isnan(log_weights)).item() or top == mx.inf:
-        count = int(mx.sum(mx.isnan(log_weights) | (log_weights == mx.inf)).item())
+        count = mx.sum(mx.isnan(log_weights) | (log_weights == mx.inf)).item()
         raise WeightError(
             f"{count} of {log_weights.shape[0]} log weights {where} are NaN or +inf",
             fix="look for parameters out of their domain: run the model under gm.validating()",
@@ -91,7 +92,7 @@ def _invert(weights: Array, points: Array) -> Array:
 def _residual(key: Key, weights: Array, n: int) -> Array:
     size = weights.shape[0]
     copies = mx.floor(weights * n)
-    kept = int(mx.sum(copies).item())
+    kept = round(float(np.array(mx.sum(copies))))
     whole = mx.searchsorted(mx.cumsum(copies), mx.arange(kept, dtype=mx.float64), side="right").astype(mx.int32)
     if kept == n:
         return mx.minimum(whole, size - 1)

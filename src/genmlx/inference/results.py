@@ -32,8 +32,8 @@ _NO_KEY = mx.zeros(2, mx.uint32)  # replaying a draw makes no choice: every choi
 class Chains:
     """Draws from Markov chains.
 
-    ``chains["mu"]`` is an array of shape ``(chains, draws, ...)``; ``chains["group"]`` a dict of arrays; ``chains[c, i]``
-    the trace of draw i of chain c.
+    ``chains["mu"]`` is an array of shape ``(chains, draws, ...)``; ``chains["group"]`` a dict of arrays;
+    ``chains[c, i]`` the trace of draw i of chain c.
 
     Attributes:
         call: the model applied to its arguments.
@@ -221,7 +221,7 @@ class Particles:
         n = len(self) if n is None else n
         indices = resample_indices(as_key(key), self.log_weights, n, method)
         if self._rows is not None:
-            choices: Any = [self._rows[i] for i in indices.tolist()]
+            choices: Any = [self._rows[i] for i in np.array(indices)]
         else:
             choices = self.choices.map(lambda v: mx.take(v, indices, axis=0))
         log_weights = mx.broadcast_to(self.log_marginal_likelihood, (n,))
@@ -254,9 +254,11 @@ class Particles:
         """
         import arviz_base
 
-        count = n if n is not None else max(1, int(self.ess.item()))
+        count = n if n is not None else max(1, int(np.array(self.ess)))
         drawn = self.resample(count, key=key)
-        groups: dict[str, Any] = {"posterior": {pattern_name(p): np.array(v)[None] for p, v in drawn._columns().items()}}
+        groups: dict[str, Any] = {
+            "posterior": {pattern_name(p): np.array(v)[None] for p, v in drawn._columns().items()}
+        }
         observed = {pattern_name(p): np.atleast_1d(np.array(v)) for p, v in self.observations.stored()}
         if observed:
             groups["observed_data"] = observed
@@ -270,5 +272,3 @@ class Particles:
             f"Particles({len(self)}, log_marginal_likelihood={self.log_marginal_likelihood.item():.4g}, "
             f"ess={self.ess.item():.4g})"
         )
-
-

@@ -79,7 +79,9 @@ def run_chain(
     traces = list(trace) if isinstance(trace, list | tuple) else [trace]
     for t in traces:
         if not isinstance(t, Trace) or t.args is None:
-            raise UsageError(f"run_chain starts from a trace, found {t!r}", fix="model(args).generate(observations).trace")
+            raise UsageError(
+                f"run_chain starts from a trace, found {t!r}", fix="model(args).generate(observations).trace"
+            )
     return _run(kernel, traces, as_choicemap(observations), samples, burn, thin, as_key(key), progress)
 
 
@@ -114,7 +116,9 @@ def _run(
                 raise
             interrupted = True
     if interrupted:
-        warnings.warn(f"interrupted: {table.draws} of {samples} draws were made and are kept", UserWarning, stacklevel=3)
+        warnings.warn(
+            f"interrupted: {table.draws} of {samples} draws were made and are kept", UserWarning, stacklevel=3
+        )
     first = traces[0]
     assert first.args is not None
     return Chains(Call(first.gen_fn, first.args), observations, table, interrupted=interrupted)
@@ -133,7 +137,7 @@ class _Stepper:
             for a, s in structures
         )
         if len(traces) > 1 and alike and all(t.args is self._args or t.args == self._args for t in traces):
-            self._stacked = map_arrays(lambda *xs: mx.stack(xs), *[t.with_args(None) for t in traces])
+            self._stacked = map_arrays(lambda *xs: mx.stack(list(xs)), *[t.with_args(None) for t in traces])
             self._all = vmap(self._one)
 
     def _one(self, key: Key, trace: Trace) -> tuple[Trace, Info]:
@@ -202,5 +206,3 @@ def _progress_bar(steps: int, show: bool | None) -> Iterator[Any]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("", total=steps)
         yield lambda i: bar.update(task, completed=i) if i % every == 0 or i == steps else None
-
-

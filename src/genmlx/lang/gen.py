@@ -46,7 +46,10 @@ class GenFunction(GenerativeFunction):
         parameters = list(inspect.signature(function).parameters.values())
         self._signature = inspect.signature(function).replace(parameters=parameters[0 if instance is None else 1 :])
         kinds = [p.kind for p in self._signature.parameters.values()]
-        plain = all(kind is inspect.Parameter.POSITIONAL_OR_KEYWORD or kind is inspect.Parameter.POSITIONAL_ONLY for kind in kinds)
+        plain = all(
+            kind is inspect.Parameter.POSITIONAL_OR_KEYWORD or kind is inspect.Parameter.POSITIONAL_ONLY
+            for kind in kinds
+        )
         self._arity = len(kinds) if plain else -1  # -1: a signature that only inspect can bind
 
     def __get__(self, instance: Any, owner: type | None = None) -> "GenFunction":
@@ -143,7 +146,7 @@ class GenFunction(GenerativeFunction):
         raise ConstraintError(
             f"{self.name} made no choice at {names}, for which a value was given",
             fix=(f"did you mean {near[0]}? " if near else "")
-            + f"the addresses of this execution are {', '.join(known[:8]) or 'none'}{', ...' if len(known) > 8 else ''}",
+            + f"this execution has the addresses {', '.join(known[:8]) or 'none'}{', ...' if len(known) > 8 else ''}",
         )
 
     def __eq__(self, other: object) -> bool:

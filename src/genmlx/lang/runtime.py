@@ -63,7 +63,9 @@ class Run:
     def _claim(self, path: Path) -> None:
         """Check that the address is new, and neither above nor below another."""
         if path in self.calls:
-            raise AddressError("the address is used twice in one execution", path=path, fix='a name of its own, f"y{j}" in a loop')
+            raise AddressError(
+                "the address is used twice in one execution", path=path, fix='another name, f"y{j}" in a loop'
+            )
         if not path:
             raise AddressError("the empty tuple is not an address", fix='a name: @ "x"')
         if path in self.groups:
@@ -71,12 +73,16 @@ class Run:
         for i in range(1, len(path)):
             if path[:i] in self.calls:
                 raise AddressError(
-                    f"the address lies below {path[:i]}, which is the address of another call", path=path, fix="another address"
+                    f"the address lies below {path[:i]}, which is the address of another call",
+                    path=path,
+                    fix="another address",
                 )
             self.groups.add(path[:i])
 
 
-def run(handler: Handler, key: Key | None, name: str, body: Callable[..., Any], args: tuple[Any, ...]) -> tuple[Any, Run]:
+def run(
+    handler: Handler, key: Key | None, name: str, body: Callable[..., Any], args: tuple[Any, ...]
+) -> tuple[Any, Run]:
     """Run a model body under a handler: its return value, and what the calls added up to."""
     execution = Run(handler, None if key is None else scramble(key))
     with running(execution):
@@ -97,6 +103,6 @@ def _explain_forgotten_address(error: Exception) -> None:
     """MLX functions that met a call instead of an array say so in their own words; say it in ours."""
     if not isinstance(error, GenMLXError) and "genmlx.core" in str(error) and "Call" in str(error):
         raise UsageError(
-            "a call of a generative function was given to an MLX function as if it were a value: the address is missing",
+            "a call of a generative function was given to an MLX function as a value: the address is missing",
             fix=MSG_FORGOTTEN.format(call="normal(0.0, 1.0)"),
         ) from error

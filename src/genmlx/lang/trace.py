@@ -14,7 +14,7 @@ __all__ = ["Assessed", "CallTrace"]
 
 @record(
     lambda t: ((t.args, t.retval, t.score, tuple(t.calls.values())), (t.gen_fn, tuple(t.calls))),
-    lambda static, c: CallTrace(static[0], *c[:3], dict(zip(static[1], c[3], strict=True))),
+    lambda static, c: CallTrace(static[0], c[0], c[1], c[2], dict(zip(static[1], c[3], strict=True))),
 )
 class CallTrace(Trace):
     """One execution of a `@gen` function.
@@ -26,7 +26,12 @@ class CallTrace(Trace):
     __slots__ = ("_choices", "calls")
 
     def __init__(
-        self, gen_fn: GenerativeFunction, args: tuple[Any, ...] | None, retval: Any, score: Array, calls: dict[Path, Trace]
+        self,
+        gen_fn: GenerativeFunction,
+        args: tuple[Any, ...] | None,
+        retval: Any,
+        score: Array,
+        calls: dict[Path, Trace],
     ) -> None:
         super().__init__(gen_fn, args, retval, score)
         self.calls = calls

@@ -109,7 +109,9 @@ def _all(x: Array) -> Array:
 
 def _is_positive_definite(x: Array) -> Array:
     # mx.linalg.cholesky does not raise on every matrix that is not positive definite: look at the eigenvalues.
-    symmetric = mx.all(mx.abs(x - mx.swapaxes(x, -1, -2)) <= _SYMMETRY_TOLERANCE * mx.maximum(1.0, mx.abs(x)), axis=(-1, -2))
+    symmetric = mx.all(
+        mx.abs(x - mx.swapaxes(x, -1, -2)) <= _SYMMETRY_TOLERANCE * mx.maximum(1.0, mx.abs(x)), axis=(-1, -2)
+    )
     return symmetric & mx.all(mx.linalg.eigvalsh(x, stream=mx.cpu) > 0, axis=-1)
 
 
@@ -127,9 +129,7 @@ positive = Interval("positive", lambda x: (x > 0) & (x < math.inf), number=lambd
 nonnegative = Interval(
     "zero or positive", lambda x: (x >= 0) & (x < math.inf), number=lambda x: 0 <= x < math.inf, lower=0.0
 )
-unit_interval = Interval(
-    "in [0, 1]", lambda x: (x >= 0) & (x <= 1), number=lambda x: 0 <= x <= 1, lower=0.0, upper=1.0
-)
+unit_interval = Interval("in [0, 1]", lambda x: (x >= 0) & (x <= 1), number=lambda x: 0 <= x <= 1, lower=0.0, upper=1.0)
 boolean = Interval(
     "0 or 1", lambda x: (x == 0) | (x == 1), discrete=True, number=lambda x: x in (0, 1), lower=0.0, upper=1.0
 )
@@ -149,8 +149,16 @@ positive_integer = Interval(
     lower=1,
 )
 real_vector = Domain("a vector of real numbers", lambda x: _all(mx.isfinite(x)), 1)
-log_weights = Domain("a vector of log weights, not all -inf, none +inf or NaN", lambda x: _all(x < math.inf) & mx.any(x > -math.inf, axis=-1), 1)
-probabilities = Domain("a vector of non-negative weights, not all zero", lambda x: _all((x >= 0) & (x < math.inf)) & mx.any(x > 0, axis=-1), 1)
+log_weights = Domain(
+    "a vector of log weights, not all -inf, none +inf or NaN",
+    lambda x: _all(x < math.inf) & mx.any(x > -math.inf, axis=-1),
+    1,
+)
+probabilities = Domain(
+    "a vector of non-negative weights, not all zero",
+    lambda x: _all((x >= 0) & (x < math.inf)) & mx.any(x > 0, axis=-1),
+    1,
+)
 simplex = Domain(
     "a vector on the simplex (non-negative, sum 1)",
     lambda x: _all(x >= 0) & (mx.abs(mx.sum(x, axis=-1) - 1) <= _SIMPLEX_TOLERANCE),

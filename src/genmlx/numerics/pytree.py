@@ -34,7 +34,7 @@ def record(
     """
 
     def register(cls: type[T]) -> type[T]:
-        optree.register_pytree_node(cls, flat, build, namespace=_NAMESPACE)
+        optree.register_pytree_node(cls, flat, build, namespace=_NAMESPACE)  # type: ignore[arg-type]
         return cls
 
     return register

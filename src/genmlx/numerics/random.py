@@ -5,9 +5,9 @@ operations, so that they run eagerly, under ``mx.vmap`` and in compiled kernels 
 
 * `split` makes independent keys from one (Threefry over a counter);
 * `scramble` is a split into one; a model run scrambles its key once, so that nested runs are apart;
-* `fold_in` makes the key of an *address* (key plus a hash of the address, word by word). A choice's draw therefore depends on the
-  key and its address only, not on how many choices came before it: constraining one site does not shift the draws
-  of the others, and ``propose``, ``simulate`` and ``generate`` with one key make the same choices.
+* `fold_in` makes the key of an *address* (key plus a hash of the address, word by word). A choice's draw therefore
+  depends on the key and its address only, not on how many choices came before it: constraining one site does not
+  shift the draws of the others, and ``propose``, ``simulate`` and ``generate`` with one key make the same choices.
 
 Fold only into scrambled keys: two folds in a row would commute (``k + a + b``).
 """
@@ -51,7 +51,7 @@ def as_key(key: Key | int | None) -> Key:
 
 def next_key() -> Key:
     """A fresh key from MLX's global generator, so that ``mx.random.seed`` rules."""
-    state = mx.random.state[0]
+    state = mx.random.state[0]  # type: ignore[index]
     mx.random.uniform()  # advances the global generator; never evaluated
     return scramble(state + mx.array(_GLOBAL_DOMAIN, dtype=mx.uint32))
 
@@ -69,7 +69,8 @@ def scramble(key: Key) -> Key:
 def fold_in(key: Key, path: tuple[object, ...]) -> Key:
     """The key of the address ``path`` under a scrambled ``key``: one addition.
 
-    Not XOR: MLX 0.32 reads out of bounds when it vmaps a bitwise operation with an unmapped operand."""
+    Not XOR: MLX 0.32 reads out of bounds when it vmaps a bitwise operation with an unmapped operand.
+    """
     return key + _address_bits(path)
 
 

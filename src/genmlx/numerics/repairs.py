@@ -65,6 +65,10 @@ def _divmod(a: Any, b: Any, *, stream: Any = None) -> tuple[Array, Array]:
     return mx.floor_divide(a, b, stream=stream), mx.remainder(a, b, stream=stream)
 
 
+def _ne_operator(a: Array, b: Any) -> Any:
+    return _not_equal(a, b) if isinstance(b, mx.array | bool | int | float) else NotImplemented
+
+
 _and = _bitwise(mx.bitwise_and, mx.logical_and)
 _or = _bitwise(mx.bitwise_or, mx.logical_or)
 _xor = _bitwise(mx.bitwise_xor, _logical_xor)
@@ -80,17 +84,17 @@ _REPAIRS: list[tuple[Any, str, Callable[..., Any]]] = [
     (mx, "not_equal", _not_equal),
     (mx, "logical_xor", _logical_xor),
     (mx, "divmod", _divmod),
-    (mx.array, "__and__", lambda a, b: _and(a, b)),
-    (mx.array, "__iand__", lambda a, b: _and(a, b)),
-    (mx.array, "__or__", lambda a, b: _or(a, b)),
-    (mx.array, "__ior__", lambda a, b: _or(a, b)),
-    (mx.array, "__xor__", lambda a, b: _xor(a, b)),
-    (mx.array, "__ixor__", lambda a, b: _xor(a, b)),
-    (mx.array, "__lshift__", lambda a, b: _left(a, b)),
-    (mx.array, "__ilshift__", lambda a, b: _left(a, b)),
-    (mx.array, "__rshift__", lambda a, b: _right(a, b)),
-    (mx.array, "__irshift__", lambda a, b: _right(a, b)),
-    (mx.array, "__ne__", lambda a, b: _not_equal(a, b) if isinstance(b, mx.array | bool | int | float) else NotImplemented),
+    (mx.array, "__and__", _and),
+    (mx.array, "__iand__", _and),
+    (mx.array, "__or__", _or),
+    (mx.array, "__ior__", _or),
+    (mx.array, "__xor__", _xor),
+    (mx.array, "__ixor__", _xor),
+    (mx.array, "__lshift__", _left),
+    (mx.array, "__ilshift__", _left),
+    (mx.array, "__rshift__", _right),
+    (mx.array, "__irshift__", _right),
+    (mx.array, "__ne__", _ne_operator),
 ]
 _ORIGINALS = [(owner, name, getattr(owner, name)) for owner, name, _ in _REPAIRS]
 _lock = threading.Lock()

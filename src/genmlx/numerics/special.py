@@ -297,7 +297,7 @@ def log_ndtr(x: ArrayLike) -> Array:
     """
     (x,) = promote(x)
     negative, tail = _log_tail(x)
-    return mx.where(negative, tail, mx.log1p(-_exp(mx.where(negative, -1.0, tail))))
+    return mx.where(negative, tail, mx.log1p(-_exp(tail)))  # Q(|x|) <= 1/2: both branches are harmless
 
 
 def ndtr(x: ArrayLike) -> Array:
@@ -401,8 +401,7 @@ def log1mexp(x: ArrayLike) -> Array:
     """
     (x,) = promote(x)
     small = x < LOG_2
-    near = mx.log(-mx.expm1(-mx.where(small, x, 1.0)))
-    return mx.where(small, near, mx.log1p(-_exp(-mx.where(small, 1.0, x))))
+    return mx.where(small, mx.log(-mx.expm1(-x)), mx.log1p(-_exp(-mx.where(small, 1.0, x))))
 
 
 def logdiffexp(a: ArrayLike, b: ArrayLike) -> Array:

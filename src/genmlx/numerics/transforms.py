@@ -90,12 +90,12 @@ def one_by_one(f: Callable[..., Tree]) -> Callable[..., Tree]:
             if shape is not None and not same_structure(shape, result_structure):
                 raise ShapeError(
                     f"executions 0 and {i} made different choices or results, so they cannot be stacked",
-                    fix="run the executions apart (without n=), or give the model one structure with gm.Switch or gm.Mask",
+                    fix="run them apart (without n=), or give the model one structure with gm.Switch or gm.Mask",
                 )
             shape = result_structure
             results.append(result)
         assert shape is not None
-        return join_arrays(shape, [mx.stack(column) for column in zip(*results, strict=True)])
+        return join_arrays(shape, [mx.stack(list(column)) for column in zip(*results, strict=True)])
 
     return mapped
 

@@ -6,7 +6,7 @@ not imported (it would double the time of ``import genmlx``) and the names are p
 """
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import mlx.core as mx
@@ -30,5 +30,5 @@ else:
 Number = bool | int | float
 ArrayLike = mx.array | bool | int | float | Sequence[Any]
 Shape = tuple[int, ...]
-Tree = Any | Mapping[str, Any]
+Tree = Any
 """A tree of tuples, lists, dicts, NamedTuples and our records, with arrays among its leaves."""

@@ -69,7 +69,10 @@ def custom_kernel(
         result = trace.gen_fn.edit(key_propose, trace, request, *_same_arguments(trace))
         touched = result.discard.filter(fixed)
         if not touched.is_empty:
-            raise UsageError(f"the proposal {forward.name} changes the observed choices {list(touched)}", fix="propose free choices only")
+            raise UsageError(
+                f"the proposal {forward.name} changes the observed choices {list(touched)}",
+                fix="propose free choices only",
+            )
         return accept(key_accept, result.weight, result.trace, trace)
 
     return kernel
@@ -158,7 +161,9 @@ def mh(
     chosen = [name for name, way in ways.items() if way is not None]
     if len(chosen) > 1 or (backward is not None and proposal is None):
         found = [*chosen, "backward"] if backward is not None else chosen
-        raise UsageError(f"mh was given {' and '.join(found)}", fix="one of selection=, proposal= (with backward=), kernel=")
+        raise UsageError(
+            f"mh was given {' and '.join(found)}", fix="one of selection=, proposal= (with backward=), kernel="
+        )
     if kernel is None:
         if proposal is not None:
             kernel = custom_kernel(proposal, backward, selection_of(given))
