@@ -56,6 +56,14 @@ def test_cxx_is_tried_first_and_may_have_arguments(compiler, monkeypatch):
     assert doctor.find_compiler() == doctor.Compiler((str(path), "-march=native"), "toy C++ 1.0")
 
 
+def test_the_compilers_on_the_path_are_tried_in_order(compiler, monkeypatch, tmp_path):
+    monkeypatch.delenv("CXX", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(doctor.util, "find_spec", lambda name: None)
+    paths = [compiler(name) for name in ("c++", "g++", "clang++")]
+    assert list(doctor._compiler_candidates()) == [(str(path),) for path in paths]
+
+
 def test_a_compiler_that_does_not_answer_is_passed_over(compiler, monkeypatch, tmp_path):
     monkeypatch.delenv("CXX", raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))

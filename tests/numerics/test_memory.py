@@ -27,14 +27,24 @@ def test_freed_buffers_wait_in_the_cache_until_it_is_cleared():
     assert memory.memory_report().cache == 0
 
 
-@pytest.mark.parametrize("set_limit", [memory.set_memory_limit, memory.set_cache_limit])
-def test_a_limit_returns_the_one_before(set_limit):
-    before = set_limit(123 * MEGABYTE)
+def test_the_memory_limit_is_reported_and_can_be_put_back():
+    before = memory.set_memory_limit(123 * MEGABYTE)
     try:
-        if set_limit is memory.set_memory_limit:
-            assert memory.memory_report().limit == 123 * MEGABYTE
+        assert memory.memory_report().limit == 123 * MEGABYTE
     finally:
-        assert set_limit(before) == 123 * MEGABYTE
+        assert memory.set_memory_limit(before) == 123 * MEGABYTE
+    assert memory.memory_report().limit == before
+
+
+def test_with_a_cache_limit_of_zero_freed_buffers_are_not_kept():
+    memory.clear_cache()
+    before = memory.set_cache_limit(0)
+    try:
+        mx.eval(mx.zeros(5 * MEGABYTE // 4))
+        mx.eval(mx.zeros(10))
+        assert memory.memory_report().cache == 0
+    finally:
+        assert memory.set_cache_limit(before) == 0
 
 
 @pytest.mark.parametrize(

@@ -255,6 +255,14 @@ def test_numbers_become_float32_and_float64_stays() -> None:
     assert special.betaln([1.0, 2.0], mx.ones((3, 1))).shape == (3, 2)
 
 
+@pytest.mark.parametrize("name", ["betaln", "log_binomial", "logdiffexp", "xlog1py", "xlogy"])
+def test_vmap_over_one_of_two_arguments(name: str) -> None:
+    f = getattr(special, name)
+    a, b = mx.array([[1.0, 3.0, 5.0], [1.0, 0.0, 4.0], [0.0, 8.0, 0.0]]), mx.array([0.0, 1.0, 2.0])
+    assert_exact(mx.vmap(f, in_axes=(0, None))(a, b), f(a, b))
+    assert_exact(mx.vmap(f, in_axes=(None, 0))(b, a), f(b, a))
+
+
 @pytest.mark.parametrize("name", special.__all__)
 def test_functions_pass_through_the_transformations(name: str) -> None:
     f = getattr(special, name)

@@ -79,7 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 @gm.gen
-def regression(mom_hs, mom_iq):
+def regression(mom_hs: mx.array, mom_iq: mx.array) -> None:
     """Test scores of children, given whether the mother finished high school, and her IQ."""
     beta = gm.flat(4) @ "beta"
     sigma = gm.half_cauchy(2.5) @ "sigma"
@@ -91,7 +91,7 @@ def random_walk(scale_tril: mx.array, sigma_sd: float) -> gm.GenerativeFunction:
     """A proposal: a generative function of the current trace. This one is a symmetric step."""
 
     @gm.gen
-    def proposal(trace):
+    def proposal(trace: gm.Trace) -> None:
         gm.multivariate_normal(trace["beta"], scale_tril=scale_tril) @ "beta"
         gm.normal(trace["sigma"], sigma_sd) @ "sigma"
 
@@ -142,7 +142,7 @@ def _study_regression(console: Console, output: Path, size: Size) -> None:
 
 
 @gm.gen
-def eight_schools(sigma):
+def eight_schools(sigma: mx.array) -> None:
     """Effects of coaching in schools that are similar, by an amount to be learnt."""
     mu = gm.normal(0.0, 5.0) @ "mu"
     tau = gm.half_cauchy(5.0) @ "tau"

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import mlx.core as mx
 
 from genmlx.core import gradients
-from genmlx.core.choicemap import ChoiceMap, Lanes
+from genmlx.core.choicemap import ChoiceMap, Lanes, Stack, lifted
 from genmlx.core.selection import Selection
 from genmlx.core.trace import (
     AssessResult,
@@ -29,7 +29,7 @@ from genmlx.core.trace import (
     UpdateResult,
 )
 from genmlx.numerics.errors import UsageError
-from genmlx.numerics.pytree import join_arrays, map_arrays, record, split_arrays
+from genmlx.numerics.pytree import flatten, map_arrays, record, unflatten
 from genmlx.numerics.random import split
 from genmlx.numerics.transforms import Mapper, vmap
 from genmlx.numerics.types import Array, Key, Keys, Tree
@@ -41,19 +41,22 @@ if TYPE_CHECKING:
 __all__ = ["Batched", "BatchedTrace"]
 
 
-@record(lambda t: ((t.args, t.inner), t.gen_fn), lambda gen_fn, children: BatchedTrace(gen_fn, *children))
+@record(lambda t: ((t.gen_fn, t.args, t.inner), None), lambda _, children: BatchedTrace(*children))
 class BatchedTrace(Trace):
     """The traces of n executions: one trace of the function with a leading axis on every array."""
 
-    __slots__ = ("inner",)
+    __slots__ = ("_choices", "inner")
 
     def __init__(self, gen_fn: Any, args: tuple[Any, ...] | None, inner: Trace) -> None:
         super().__init__(gen_fn, args, inner.retval, inner.score)
         self.inner = inner
+        self._choices: ChoiceMap | None = None
 
     @property
     def choices(self) -> ChoiceMap:
-        return self.inner.choices
+        if self._choices is None:
+            self._choices = lifted(self.inner.choices, 1)
+        return self._choices
 
     def with_args(self, args: tuple[Any, ...] | None) -> BatchedTrace:
         return BatchedTrace(self.gen_fn, args, self.inner)
@@ -112,7 +115,7 @@ class Batched:
         return self._map_given(execution, choices, mx.arange(self.n))
 
     def propose(self, key: Key | Keys, args: tuple[Any, ...]) -> ProposeResult:
-        return self._map(lambda k: self.gen_fn.propose(k, args), self._keys(key))
+        return lifted(self._map(lambda k: self.gen_fn.propose(k, args), self._keys(key)), 1)
 
     def project(self, trace: BatchedTrace, selection: Selection) -> Array:
         return self._map(lambda inner: self.gen_fn.project(inner, selection), trace.inner)
@@ -130,7 +133,8 @@ class Batched:
             return result._replace(trace=result.trace.with_args(None))
 
         result = self._map_given(execution, constraints, self._keys(key), trace.inner)
-        return result._replace(trace=BatchedTrace(self, args, result.trace))
+        discard = lifted(result.discard, 1)
+        return result._replace(trace=BatchedTrace(self, args, result.trace), discard=discard)
 
     def regenerate(
         self,
@@ -163,7 +167,8 @@ class Batched:
             return result._replace(trace=result.trace.with_args(None))
 
         result = self._map_given(execution, request, self._keys(key), trace.inner)
-        return result._replace(trace=BatchedTrace(self, new_args[-1], result.trace))
+        discard, backward = lifted((result.discard, result.backward), 1)
+        return result._replace(trace=BatchedTrace(self, new_args[-1], result.trace), discard=discard, backward=backward)
 
     def choice_gradients(
         self, trace: BatchedTrace, selection: Selection | None = None, retval_gradient: Any = None
@@ -178,14 +183,27 @@ class Batched:
         return self.mapper(f)(*mapped)
 
     def _map_given(self, f: Callable[..., Tree], given: Tree, *mapped: Tree) -> Any:
-        """Map ``f(*mapped, given)``, where arrays of ``given`` may or may not have the leading axis (`Lanes`)."""
-        arrays, structure = split_arrays(given)
-        split_up = [a if a.ndim and a.shape[0] == self.n else None for a in arrays]
+        """Map ``f(*mapped, given)``, where arrays of ``given`` may or may not have the leading axis.
 
-        def execution(lanes: list[Array | None], *rest: Tree) -> Tree:
-            return f(*rest, join_arrays(structure, [Lanes(lane, a) for lane, a in zip(lanes, arrays, strict=True)]))  # type: ignore[misc]
+        The choice that an array meets decides (`Lanes`). A stack says it itself: where an axis of executions stands in
+        front of its own, it is split among them, else it is shared.
+        """
+        leaves, treedef = flatten(given, is_leaf=lambda x: isinstance(x, Stack))
+        split_up = [self._lane(leaf) for leaf in leaves]
+
+        def execution(lanes: list[Any], *rest: Tree) -> Tree:
+            return f(*rest, unflatten(treedef, [_met(lane, leaf) for lane, leaf in zip(lanes, leaves, strict=True)]))
 
         return self.mapper(execution)(split_up, *mapped)
+
+    def _lane(self, leaf: Any) -> Any:
+        if isinstance(leaf, Stack):
+            return lifted(leaf, -1) if leaf.axis else None
+        return leaf if isinstance(leaf, mx.array) and leaf.ndim and leaf.shape[0] == self.n else None
+
+    @property
+    def structure_key(self) -> Any:
+        return self.gen_fn.structure_key, self.n
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Batched) and (self.gen_fn, self.n, self.mapper) == (
@@ -199,3 +217,10 @@ class Batched:
 
     def __repr__(self) -> str:
         return self.name
+
+
+def _met(lane: Any, leaf: Any) -> Any:
+    """What one execution is given of a constraint."""
+    if isinstance(leaf, Stack):
+        return leaf if lane is None else lane
+    return Lanes(lane, leaf) if isinstance(leaf, mx.array) else leaf

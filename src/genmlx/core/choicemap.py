@@ -6,7 +6,8 @@ A choice map is one of three things:
 * a `Group`: choice maps under string and int components (the empty group is the empty map);
 * a `Stack`: the choices of many executions of one function, under the ints of a range, stored as one choice map
   whose arrays have a leading axis over that range. ``cm["steps", 3, "x"]`` addresses one element, ``cm["steps", :,
-  "x"]`` the array.
+  "x"]`` the array. In the choices of a batched trace the axis of the executions comes first: an array of ``Stack.axis``
+  1 has the shape (executions, indices, ...), and ``cm["steps", 3, "x"]`` is the array of element 3 in each execution.
 
 Merging is right-biased (``a | b``: b wins); a value never silently becomes a group or the other way round when set.
 """
@@ -15,14 +16,14 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 
 import mlx.core as mx
 
-from genmlx.core.address import Component, Path, as_path, as_pattern, bare
+from genmlx.core.address import Component, Path, as_pattern, bare
 from genmlx.core.selection import ALL, NONE, Selection
 from genmlx.numerics.errors import AddressError, ConstraintError, ShapeError, UsageError, format_path
-from genmlx.numerics.pytree import record
+from genmlx.numerics.pytree import map_nodes, record
 from genmlx.numerics.types import Array
 
 if TYPE_CHECKING:
@@ -41,6 +42,9 @@ __all__ = [
     "choicemap",
     "selection_of",
 ]
+
+
+T = TypeVar("T")
 
 
 class Lanes(NamedTuple):
@@ -70,15 +74,15 @@ def as_value(x: Any) -> Array:
     """
     if isinstance(x, mx.array | Lanes):
         return x  # type: ignore[return-value]
-    if isinstance(x, list | tuple) and any(isinstance(e, mx.array) for e in x):
-        return mx.stack([as_value(e) for e in x])
     try:
+        if isinstance(x, list | tuple) and any(isinstance(e, mx.array) for e in x):
+            return mx.stack([as_value(e) for e in x])
         if isinstance(x, bool | int | float | list | tuple):
             return mx.array(x)
         if type(x).__module__ == "numpy" or hasattr(x, "__array__"):
             a = mx.array(x)
             return a.astype(mx.float32) if a.dtype == mx.float64 else a
-    except (TypeError, ValueError, OverflowError) as error:
+    except (TypeError, ValueError, OverflowError, RuntimeError) as error:
         raise ConstraintError(f"{x!r} is not the value of a choice: {error}") from error
     raise ConstraintError(
         f"{x!r} ({type(x).__name__}) is not the value of a choice",
@@ -210,7 +214,7 @@ class ChoiceMap(abc.ABC):
         return (bare(path) for path in self.paths())
 
     def __len__(self) -> int:
-        return sum(1 for _ in self.items())
+        return sum(len(below) for _, below in self.components())
 
     def __bool__(self) -> bool:
         return not self.is_empty
@@ -265,6 +269,12 @@ class Leaf(ChoiceMap):
     def components(self) -> list[tuple[Component, ChoiceMap]]:
         return []
 
+    def __len__(self) -> int:
+        return 1
+
+    def to_dict(self) -> dict[Any, Any]:
+        return {(): self._value}  # the empty path: the own choice of a distribution
+
     def items(self) -> Iterator[tuple[Path, Array]]:
         yield (), self._value
 
@@ -314,18 +324,27 @@ class Group(ChoiceMap):
         if not isinstance(head, slice):
             return self.child(head)._gather(tuple(tail))
         found = sorted(c for c in self._children if isinstance(c, int))
-        indices = [i for i in found if i in range(*head.indices(max(found, default=-1) + 1))]
-        return _stacked([self._children[i]._gather(tuple(tail)) for i in indices])
+        wanted = range(*head.indices(max(found, default=-1) + 1))
+        return _stacked([self._children[i]._gather(tuple(tail)) for i in found if i in wanted])
 
 
-@record(lambda stack: ((stack._inner,), stack.indices), lambda indices, children: Stack(indices, children[0]))
+@record(
+    lambda stack: ((stack._inner,), (stack.indices, stack.axis)),
+    lambda static, children: Stack(static[0], children[0], static[1]),
+)
 class Stack(ChoiceMap):
-    """The choices of one function at the ints of a range, stored with a leading axis."""
+    """The choices of one function at the ints of a range, stored with an axis over the range.
 
-    __slots__ = ("_inner", "indices")
+    Attributes:
+        indices: the range.
+        axis: which axis of the arrays: 0, or as many as executions of something outside stand in front of it. A stack
+            inside an element counts its axis within the element.
+    """
 
-    def __init__(self, indices: range, inner: ChoiceMap) -> None:
-        self.indices, self._inner = indices, inner
+    __slots__ = ("_inner", "axis", "indices")
+
+    def __init__(self, indices: range, inner: ChoiceMap, axis: int = 0) -> None:
+        self.indices, self._inner, self.axis = indices, inner, axis
 
     @property
     def is_empty(self) -> bool:
@@ -340,16 +359,19 @@ class Stack(ChoiceMap):
         if not isinstance(component, int) or component not in self.indices:
             return EMPTY
         i = self.indices.index(component)
-        return self._inner.map(lambda v: v[i])
+        return self._inner.map(lambda v: mx.take(v, i, axis=self.axis) if self.axis else v[i])
 
     def filter(self, selection: Selection) -> ChoiceMap:
         if selection.uniform:
             inner = self._inner.filter(selection.at(0))
-            return EMPTY if inner.is_empty else Stack(self.indices, inner)
+            return EMPTY if inner.is_empty else Stack(self.indices, inner, self.axis)
         return Group({i: below.filter(selection.at(i)) for i, below in self.components()})
 
     def map(self, f: Callable[[Array], Array]) -> ChoiceMap:
-        return Stack(self.indices, self._inner.map(f))
+        return Stack(self.indices, self._inner.map(f), self.axis)
+
+    def __len__(self) -> int:
+        return len(self.indices) * len(self._inner)
 
     def components(self) -> list[tuple[Component, ChoiceMap]]:
         return [(i, self.child(i)) for i in self.indices]
@@ -364,41 +386,48 @@ class Stack(ChoiceMap):
     def _gather(self, pattern: tuple[Component | slice, ...]) -> ChoiceMap:
         if not pattern:
             return self
-        head, *tail = pattern
-        if isinstance(head, slice):
-            wanted = range(*head.indices(self.indices.stop))
-            rows = [self.indices.index(i) for i in wanted if i in self.indices]
-            if rows == list(range(len(self.indices))):
-                part = self._inner
-            else:
-                part = self._inner.map(lambda v: v[mx.array(rows, dtype=mx.int32)])
-            return _under_axes(part, tuple(tail), 1) if rows else EMPTY
-        return self.child(head)._gather(tuple(tail))
+        if not any(isinstance(c, slice) for c in pattern):
+            return self.below(pattern)  # type: ignore[arg-type]
+        return _under_axes(self, pattern, 0)
 
 
 EMPTY: ChoiceMap = Group({})
 """The choice map without choices."""
 
 
-def _under_axes(node: ChoiceMap, pattern: tuple[Component | slice, ...], axes: int) -> ChoiceMap:
-    """`_gather` inside a stack: the arrays of ``node`` have ``axes`` leading axes that stay."""
+def _under_axes(node: ChoiceMap, pattern: tuple[Component | slice, ...], kept: int) -> ChoiceMap:
+    """`_gather` inside a stack: the arrays of ``node`` have ``kept`` axes in front that belong to outer slices."""
     for depth, head in enumerate(pattern):
-        if isinstance(node, Stack) and isinstance(head, slice):
-            rows = mx.array(
-                [node.indices.index(i) for i in range(*head.indices(node.indices.stop)) if i in node.indices]
-            )
-            inner = node.inner.map(lambda v, rows=rows, axes=axes: mx.take(v, rows, axis=axes))
-            return _under_axes(inner, pattern[depth + 1 :], axes + 1)
-        if isinstance(node, Stack):
-            if not isinstance(head, int) or head not in node.indices:
+        if not isinstance(node, Stack):
+            if isinstance(head, slice):
                 return EMPTY
-            i = node.indices.index(head)
-            node = node.inner.map(lambda v, i=i, axes=axes: mx.take(v, i, axis=axes))
-        elif isinstance(head, slice):
-            return EMPTY
-        else:
             node = node.child(head)
-    return node
+            continue
+        indices, axis = node.indices, node.axis + kept
+        if not isinstance(head, slice):
+            if head not in indices:
+                return EMPTY
+            i = indices.index(int(head))
+            node = node.inner.map(lambda v, i=i, axis=axis: mx.take(v, i, axis=axis))
+            continue
+        rows = [indices.index(i) for i in range(*head.indices(indices.stop)) if i in indices]
+        if not rows:
+            return EMPTY
+        inner = node.inner
+        if rows != list(range(len(indices))):
+            taken = mx.array(rows)
+            inner = inner.map(lambda v, taken=taken, axis=axis: mx.take(v, taken, axis=axis))
+        return _under_axes(inner, pattern[depth + 1 :], kept + 1)
+    return lifted(node, kept)
+
+
+def lifted(tree: T, by: int) -> T:
+    """The same choices in a tree whose arrays have ``by`` more axes in front (fewer, where ``by`` is negative)."""
+
+    def lift(stack: Stack) -> Stack:
+        return Stack(stack.indices, lifted(stack.inner, by), stack.axis + by)
+
+    return map_nodes(lift, Stack, tree) if by else tree
 
 
 def _stacked(nodes: list[ChoiceMap]) -> ChoiceMap:
@@ -410,13 +439,13 @@ def _stacked(nodes: list[ChoiceMap]) -> ChoiceMap:
         raise AddressError(
             "the elements hold different addresses, so they do not form one array", fix="address them one by one"
         )
-    merged: ChoiceMap = EMPTY
+    entries: list[tuple[tuple[Component | slice, ...], ChoiceMap]] = []
     for path in columns[0]:
         values = [column[path] for column in columns]
         if any(v.shape != values[0].shape for v in values):
             raise ShapeError(f"the elements hold values of different shapes: {[v.shape for v in values]}", path=path)
-        merged = merged._set(path, Leaf(mx.stack(values)), 0)
-    return merged
+        entries.append((path, Leaf(mx.stack(values))))
+    return _assembled(entries)
 
 
 def _range(indices: slice, new: ChoiceMap, depth: int) -> range:
@@ -438,8 +467,8 @@ def _merge(a: ChoiceMap, b: ChoiceMap) -> ChoiceMap:
         return a
     if a.is_empty or a.value is not None or b.value is not None:
         return b
-    if isinstance(a, Stack) and isinstance(b, Stack) and a.indices == b.indices:
-        return Stack(a.indices, _merge(a.inner, b.inner))
+    if isinstance(a, Stack) and isinstance(b, Stack) and (a.indices, a.axis) == (b.indices, b.axis):
+        return Stack(a.indices, _merge(a.inner, b.inner), a.axis)
     children = dict(a.components())
     for component, below in b.components():
         children[component] = _merge(children[component], below) if component in children else below
@@ -474,35 +503,42 @@ def choicemap(choices: Mapping[Any, Any] | ChoiceMap | None = None, /, **named: 
             f"a choice map is made from a dict or keywords, found {choices!r} ({type(choices).__name__})",
             fix='gm.choicemap({"x": 1.0, ("a", "b"): 2.0}) or gm.choicemap(x=1.0)',
         )
-    result = choices if isinstance(choices, ChoiceMap) else EMPTY
-    pairs: list[tuple[Any, Any]] = list(choices.items()) if isinstance(choices, Mapping) else []
-    if not any(isinstance(a, tuple) for a, _ in pairs) and result is EMPTY:
-        # The common case in one pass: setting one address at a time copies the group each time.
-        children: dict[Component, ChoiceMap] = {}
-        for address, value in [*pairs, *named.items()]:
-            component = as_path(address)[0] if not isinstance(address, slice) else None
-            if component is None:
-                break
-            if component in children:
-                raise ConstraintError(f"address {address!r} is given twice")
-            children[component] = _labelled(address, value)
+    given: list[tuple[Any, Any]] = list(choices.items()) if isinstance(choices, Mapping) else []
+    entries = [(as_pattern(address), _labelled(address, value)) for address, value in [*given, *named.items()]]
+    if isinstance(choices, ChoiceMap):
+        entries.insert(0, ((), choices))
+    return _assembled(entries)
+
+
+def _assembled(entries: list[tuple[tuple[Component | slice, ...], ChoiceMap]]) -> ChoiceMap:
+    """One choice map from choices at patterns, none of which replaces another.
+
+    The entries under one component are collected first: setting them one at a time would copy the group each time.
+    """
+    if len(entries) == 1 and not entries[0][0]:
+        return entries[0][1]
+    here: ChoiceMap = EMPTY
+    tails: dict[Component, list[tuple[tuple[Component | slice, ...], ChoiceMap]]] = {}
+    for pattern, new in entries:
+        if pattern and not isinstance(pattern[0], slice):
+            tails.setdefault(pattern[0], []).append((pattern[1:], new))
         else:
-            return Group(children)
-    for address, value in [*pairs, *named.items()]:
-        pattern = as_pattern(address)
-        result = _add(result, pattern, _labelled(address, value))
-    return result
+            here = _joined(here, EMPTY._set(pattern, new, 0))
+    children: dict[Component, ChoiceMap] = {}
+    for component, below in tails.items():
+        try:
+            children[component] = _assembled(below)
+        except ConstraintError as error:
+            raise error.within((component,)) from None
+    return _joined(here, Group(children))
 
 
-def _add(choices: ChoiceMap, pattern: tuple[Component | slice, ...], new: ChoiceMap) -> ChoiceMap:
-    """Put ``new`` at ``pattern``, where nothing may be yet; two groups grow together if they are disjoint."""
-    fixed = pattern[: next((i for i, c in enumerate(pattern) if isinstance(c, slice)), len(pattern))]
-    present = choices.below(fixed)  # type: ignore[arg-type]
-    if len(fixed) < len(pattern) and present.value is None:
-        return choices | EMPTY._set(pattern, new, 0)
-    if not _disjoint(present, new):
-        raise ConstraintError(f"address {format_path(pattern)} is given twice")
-    return choices._set(pattern, present | new, 0)
+def _joined(a: ChoiceMap, b: ChoiceMap) -> ChoiceMap:
+    if not _disjoint(a, b):
+        if (a.value is None) != (b.value is None):
+            raise ConstraintError("a value is given here, and choices below it", fix="the one or the other")
+        raise ConstraintError(f"the address is given twice: {a!r} and {b!r}", fix="one value for each address")
+    return _merge(a, b)
 
 
 def _labelled(address: object, value: Any) -> ChoiceMap:

@@ -15,8 +15,8 @@ import mlx.core as mx
 
 from genmlx.core import execution
 from genmlx.core.choicemap import EMPTY, ChoiceMap, Lanes, Leaf, as_value, show_value
-from genmlx.core.diff import NoChange, UnknownChange, unchanged
-from genmlx.core.gfi import Call, GenerativeFunction, unchanged_result, zero
+from genmlx.core.diff import NoChange, UnknownChange
+from genmlx.core.gfi import Call, GenerativeFunction, as_arguments, unchanged_result, zero
 from genmlx.core.selection import Selection
 from genmlx.core.trace import AssessResult, GenerateResult, RegenerateResult, Trace, UpdateResult
 from genmlx.numerics import domains
@@ -29,10 +29,7 @@ from genmlx.numerics.types import Array, Key, Shape
 __all__ = ["ChoiceTrace", "Distribution", "DistributionCall", "broadcast_shapes", "distribution"]
 
 
-@record(
-    lambda t: ((t.args, t.retval, t.score), t.gen_fn),
-    lambda gen_fn, children: ChoiceTrace(gen_fn, *children),
-)
+@record(lambda t: ((t.gen_fn, t.args, t.retval, t.score), None), lambda _, children: ChoiceTrace(*children))
 class ChoiceTrace(Trace):
     """The trace of one choice; its return value is the value."""
 
@@ -159,15 +156,17 @@ class Distribution(GenerativeFunction):
 
     def _parameter(self, name: str, domain: Domain, value: Any) -> Any:
         """A parameter as a Python number or an array with the axes that its domain needs."""
-        if type(value) is float or (type(value) is int and not domain.event_ndim):
+        if type(value) is float:
             return value
         if isinstance(value, Call):
             raise UsageError(
                 f"parameter {name!r} of {self.name} is the call {value!r}, not a value: the address is missing",
                 fix=f'{value!r} @ "address"',
             )
-        if isinstance(value, bool):
-            return int(value)
+        if not domain.event_ndim:
+            (value,) = as_arguments((value,))  # a NumPy number is a number, and checked like one
+            if isinstance(value, bool | int | float):
+                return int(value) if isinstance(value, bool) else value
         if not isinstance(value, mx.array):
             try:
                 value = as_value(value)
@@ -262,7 +261,7 @@ class Distribution(GenerativeFunction):
         self, key: Key, trace: Trace, args: tuple[Any, ...], argdiffs: tuple[Any, ...], constraints: ChoiceMap
     ) -> UpdateResult:
         if constraints.is_empty:
-            if unchanged(argdiffs):
+            if self.is_unchanged(trace, argdiffs):
                 return unchanged_result(trace)
             value, discard, diff = self._kept(trace, args), EMPTY, NoChange
         else:
@@ -329,12 +328,16 @@ class Distribution(GenerativeFunction):
         )
 
 
-@record(lambda call: ((call.args,), call.gen_fn), lambda gen_fn, children: DistributionCall(gen_fn, children[0]))
+@record(lambda call: ((call.gen_fn, call.args), None), lambda _, children: DistributionCall(*children))
 class DistributionCall(Call):
     """A distribution with its parameters."""
 
     __slots__ = ()
     gen_fn: Distribution
+
+    def _target(self, n: int | None) -> GenerativeFunction:
+        self._check()  # outside a model arrays are checked too
+        return super()._target(n)
 
     def sample(self, *, key: Any = None, shape: Shape | int = ()) -> Array:
         """Independent draws: ``shape`` in front of the shape of one value."""

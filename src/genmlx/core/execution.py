@@ -15,7 +15,13 @@ __all__ = ["Execution", "current", "initialising", "is_initialising", "is_valida
 
 
 class Execution(Protocol):
-    """What a running model needs: the answer to a call at an address."""
+    """What a running model needs: the answer to a call at an address.
+
+    Attributes:
+        forgotten: the latest error about a call that was used as a value.
+    """
+
+    forgotten: Exception | None
 
     def call(self, path: Path, call: Any) -> Any:
         """Run ``call`` at ``path`` and return its value."""

@@ -23,7 +23,7 @@ from genmlx.numerics.types import Array, Key
 __all__ = ["FactorTrace", "factor"]
 
 
-@record(lambda t: ((t.args, t.score), t.gen_fn), lambda gen_fn, children: FactorTrace(gen_fn, *children))
+@record(lambda t: ((t.gen_fn, t.args, t.score), None), lambda _, children: FactorTrace(*children))
 class FactorTrace(Trace):
     """The trace of a factor: a score without choices."""
 

@@ -40,7 +40,7 @@ from genmlx.core import execution, gradients
 from genmlx.core.address import as_path
 from genmlx.core.batched import Batched
 from genmlx.core.choicemap import EMPTY, ChoiceMap, as_choicemap, show_value
-from genmlx.core.diff import NoChange
+from genmlx.core.diff import NoChange, unchanged
 from genmlx.core.edit import EditRequest, restored_arguments
 from genmlx.core.selection import Selection
 from genmlx.core.trace import (
@@ -62,6 +62,10 @@ __all__ = ["Call", "GenerativeFunction", "as_arguments", "unchanged_result", "ze
 
 zero = mx.array(0.0)
 """The log weight of an event of probability 1."""
+
+
+class ForgottenAddressError(UsageError, AttributeError):
+    """An attribute of arrays was asked of a call."""
 
 
 class GenerativeFunction(abc.ABC):
@@ -87,9 +91,22 @@ class GenerativeFunction(abc.ABC):
             raise UsageError(f"{self.name} takes no keyword arguments, found {sorted(kwargs)}")
         return as_arguments(args)
 
+    @property
+    def structure_key(self) -> Any:
+        """What two functions share whose traces have one structure; closures of one ``def`` do."""
+        return self
+
     def accepts(self, trace: Trace) -> bool:
         """Whether ``update`` and ``regenerate`` can start from this trace, which another function may have made."""
         return type(trace.gen_fn) is type(self)
+
+    def is_unchanged(self, trace: Trace, argdiffs: tuple[Any, ...]) -> bool:
+        """Whether running again on the choices of ``trace`` would give the same trace.
+
+        Unchanged arguments are not enough: at one address an execution may call another function, or a closure that
+        captured other values.
+        """
+        return unchanged(argdiffs) and trace.gen_fn == self
 
     @abc.abstractmethod
     def simulate(self, key: Key, args: tuple[Any, ...]) -> Trace:
@@ -170,7 +187,7 @@ def _from_numpy(a: Any) -> Any:
 MSG_FORGOTTEN = '{call} @ "address" inside a model; {call}.sample() or .simulate().retval outside'
 
 
-@record(lambda call: ((call.args,), call.gen_fn), lambda gen_fn, children: Call(gen_fn, children[0]))
+@record(lambda call: ((call.gen_fn, call.args), None), lambda _, children: Call(*children))
 class Call:
     """A generative function applied to arguments.
 
@@ -225,13 +242,34 @@ class Call:
     # A call used as a value: the @ was forgotten.
 
     def _forgotten(self, *_: Any) -> NoReturn:
-        raise UsageError(
+        error = UsageError(
             f"{self!r} was used as a value, but it is a call of a generative function: the address is missing",
             fix=MSG_FORGOTTEN.format(call=repr(self)),
         )
+        running = execution.current()
+        if running is not None:
+            running.forgotten = error  # some MLX functions turn it into a bad_cast; the model run raises it then
+        raise error
+
+    def __eq__(self, other: object) -> bool:
+        return self is other if isinstance(other, Call) else self._forgotten()
+
+    __hash__ = object.__hash__
+
+    def __format__(self, spec: str) -> str:
+        return self._forgotten() if spec else repr(self)
+
+    def __getattr__(self, name: str) -> NoReturn:
+        if not name.startswith("_") and hasattr(mx.array, name):
+            raise ForgottenAddressError(
+                f"{self!r} has no {name!r}: it is a call of a generative function, not a value; the address is missing",
+                fix=MSG_FORGOTTEN.format(call=repr(self)),
+            )
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self)
 
     __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _forgotten
     __pow__ = __rpow__ = __mod__ = __rmod__ = __floordiv__ = __rfloordiv__ = __neg__ = __pos__ = __abs__ = _forgotten
+    __divmod__ = __rdivmod__ = __round__ = __trunc__ = __floor__ = __ceil__ = __complex__ = __contains__ = _forgotten
     __rmatmul__ = __lt__ = __le__ = __gt__ = __ge__ = __and__ = __or__ = __xor__ = __invert__ = _forgotten
     __bool__ = __float__ = __int__ = __index__ = __len__ = __iter__ = __getitem__ = __array__ = __mlx_array__ = (
         _forgotten

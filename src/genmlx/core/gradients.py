@@ -8,7 +8,7 @@ from genmlx.core.choicemap import ChoiceMap
 from genmlx.core.selection import Selection
 from genmlx.core.trace import ChoiceGradients, Trace
 from genmlx.numerics import transforms
-from genmlx.numerics.pytree import join_arrays, map_leaves, split_arrays
+from genmlx.numerics.pytree import flatten, split_arrays, unflatten
 from genmlx.numerics.types import Array
 
 __all__ = ["Floating", "choice_gradients"]
@@ -32,7 +32,10 @@ class Floating(Selection):
 def choice_gradients(
     gen_fn: Any, trace: Trace, selection: Selection | None, retval_gradient: Any = None
 ) -> ChoiceGradients:
-    """d/dt [log p(t; x) + <retval_gradient, r(t, x)>] for the selected choices t, and the same for the arguments."""
+    """d/dt [log p(t; x) + <retval_gradient, r(t, x)>] for the selected choices t, and the same for the arguments.
+
+    An argument that is not a floating-point array (a Python float, too, which is a constant to MLX) has gradient None.
+    """
     chosen = trace.choices if selection is None else trace.choices.filter(selection)
     chosen = chosen.filter(Floating(chosen))
     weights = None if retval_gradient is None else split_arrays(retval_gradient)[0]
@@ -47,4 +50,11 @@ def choice_gradients(
         return total
 
     _, (gradients, args) = transforms.value_and_grad(objective)((chosen, trace.args))
-    return ChoiceGradients(chosen, gradients, args)
+    return ChoiceGradients(chosen, gradients, _of_floating_arrays(trace.args, args))
+
+
+def _of_floating_arrays(args: Any, gradients: Any) -> Any:
+    leaves, treedef = flatten(args)
+    floating = [isinstance(leaf, mx.array) and mx.issubdtype(leaf.dtype, mx.floating) for leaf in leaves]
+    pairs = zip(floating, flatten(gradients)[0], strict=True)
+    return unflatten(treedef, [gradient if has_one else None for has_one, gradient in pairs])

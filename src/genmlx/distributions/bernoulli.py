@@ -10,7 +10,7 @@ from genmlx.numerics import domains
 from genmlx.numerics.domains import Domain
 from genmlx.numerics.number import log, log1p
 from genmlx.numerics.special import log_sigmoid, xlog1py, xlogy
-from genmlx.numerics.types import Array, Key, Shape
+from genmlx.numerics.types import Array, Key, Number, Shape
 
 __all__ = ["Bernoulli", "bernoulli", "flip"]
 
@@ -104,7 +104,7 @@ def _choose(one: Array, zero: Array, at_one: float, at_zero: float) -> Array:
     return mx.where(one, at_one, mx.where(zero, at_zero, -math.inf))
 
 
-def _log_sigmoid(x: float) -> float:
+def _log_sigmoid(x: Number) -> float:
     return min(x, 0.0) - math.log1p(math.exp(-abs(x)))
 
 

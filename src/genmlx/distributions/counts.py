@@ -17,9 +17,9 @@ from typing import Any
 import mlx.core as mx
 
 from genmlx.numerics.special import HALF_LOG_2PI, binet
-from genmlx.numerics.types import Array
+from genmlx.numerics.types import Array, Number
 
-__all__ = ["as_count", "log_ratio", "remainder", "remainder_of_count"]
+__all__ = ["as_count", "k_log_ratio", "remainder", "remainder_of_count"]
 
 
 def as_count(x: Array, upper: Any = math.inf) -> tuple[Array, Array]:
@@ -32,11 +32,23 @@ def as_count(x: Array, upper: Any = math.inf) -> tuple[Array, Array]:
     return mx.where(inside, x, 0).astype(mx.float32), inside
 
 
-def log_ratio(a: Any, k: Array, d: Array) -> Array:
-    """log(a/k) for d = a - k: by log1p where a/k is near 1, by log where it is nearly 0; 0 < k, or k = 0 read as 1."""
-    near = 2.0 * a >= k  # also for k = 0, where a = 0 would leave log 0
-    k = mx.maximum(k, 1.0)
-    return mx.log1p(mx.where(near, d / k, 0.0)) + mx.log(mx.where(near, 1.0, a / k))
+def k_log_ratio(a: Any, k: Any, d: Array, factor: Any = None, log_factor: Any = None) -> Array:
+    """k log(a/k), 0 for k = 0: by log1p(d/k) where a/k is near 1, by log where it is nearly 0.
+
+    Args:
+        a: the expected count, zero or positive.
+        k: the count, or any positive number.
+        d: a - k, which the caller may know better than by subtraction.
+        factor: with ``log_factor``, a = factor * exp(log_factor) for an ``a`` that may have under- or overflowed.
+        log_factor: see ``factor``.
+    """
+    near = 2.0 * a >= k  # also for k = a = 0
+    positive = mx.where(k > 0, k, 1.0) if isinstance(k, mx.array) else k
+    if log_factor is None:
+        return k * (mx.log1p(mx.where(near, d / positive, 0.0)) + mx.log(mx.where(near, 1.0, a / positive)))
+    near = near & (a < _HUGE)
+    far = mx.log(mx.where(near, 1.0, factor / positive)) + log_factor
+    return k * mx.where(near, mx.log1p(mx.where(near, d / positive, 0.0)), far)
 
 
 def remainder_of_count(k: Any) -> Any:
@@ -55,7 +67,7 @@ def remainder(z: Any) -> Any:
     return z * mx.log1p(2.0 / z) + 1.5 * mx.log(up) - mx.log1p(z) + (HALF_LOG_2PI - 2.0) + binet(up)
 
 
-def _remainder_of_number(z: float) -> float:
+def _remainder_of_number(z: Number) -> float:
     if z > 1e6:  # where the difference below cancels, also in double precision
         return HALF_LOG_2PI + 0.5 * math.log(z) + 1.0 / (12.0 * z)
     if z <= 0:
@@ -63,6 +75,7 @@ def _remainder_of_number(z: float) -> float:
     return math.lgamma(z + 1.0) - z * math.log(z) + z
 
 
+_HUGE = 1e30
 _LAST = 1023
 _MISSED = mx.array(
     [_remainder_of_number(k) - 0.5 * math.log(2.0 * math.pi * k + math.pi / 3.0) for k in range(_LAST + 1)]

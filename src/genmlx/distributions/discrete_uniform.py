@@ -9,6 +9,7 @@ from genmlx.core.distribution import Distribution
 from genmlx.numerics import domains
 from genmlx.numerics.domains import Domain
 from genmlx.numerics.number import log
+from genmlx.numerics.random import split
 from genmlx.numerics.types import Array, Key, Shape
 
 __all__ = ["DiscreteUniform", "discrete_uniform"]
@@ -42,7 +43,8 @@ class DiscreteUniform(Distribution):
     def sample(self, key: Key, lo: Any, hi: Any, shape: Shape) -> Array:
         n = hi - lo + 1
         n = n.astype(mx.uint32) if isinstance(n, mx.array) else mx.array(int(n), dtype=mx.uint32)
-        offset = (mx.random.bits(shape, key=key) % n).astype(mx.int32)
+        bits = split(key, math.prod(shape))[:, 0].reshape(shape)  # MLX's integers come from uniforms of 24 bits
+        offset = (bits % n).astype(mx.int32)
         return offset + (lo.astype(mx.int32) if isinstance(lo, mx.array) else int(lo))
 
     def log_prob(self, x: Array, lo: Any, hi: Any) -> Array:

@@ -14,11 +14,11 @@ import mlx.core as mx
 
 from genmlx.core import execution
 from genmlx.core.choicemap import ChoiceMap, as_choicemap, selection_of
-from genmlx.core.gfi import Call
+from genmlx.core.gfi import Call, GenerativeFunction
 from genmlx.core.selection import Selection
 from genmlx.core.trace import Trace
 from genmlx.numerics.errors import DomainError, GenMLXError, UsageError, WeightError, format_path
-from genmlx.numerics.pytree import same_structure, split_arrays
+from genmlx.numerics.pytree import join_arrays, same_structure, split_arrays
 from genmlx.numerics.random import split
 from genmlx.numerics.transforms import explain_control_flow, where
 from genmlx.numerics.types import Array, Key
@@ -27,12 +27,15 @@ __all__ = [
     "Info",
     "Kernel",
     "accept",
+    "alike",
     "check_count",
+    "check_kernel",
     "evaluate",
     "explain_weight",
     "free_selection",
     "initial_trace",
     "problem",
+    "select",
 ]
 
 _INITIAL_ATTEMPTS = 100
@@ -56,9 +59,10 @@ Kernel = Callable[[Key, Trace], tuple[Trace, Info]]
 def problem(call: Any, observations: Any) -> tuple[Call, ChoiceMap]:
     """The (call, observations) that inference is asked about, checked."""
     if not isinstance(call, Call):
+        name = getattr(call, "name", "model")
         raise UsageError(
             f"inference takes a generative function applied to its arguments, found {call!r} ({type(call).__name__})",
-            fix="gm.mh(model(data), observations): call the model",
+            fix=f"call the model: {name}(...) with its arguments",
         )
     return call, as_choicemap(observations)
 
@@ -70,6 +74,16 @@ def check_count(name: str, value: Any, least: int) -> int:
     return value
 
 
+def check_kernel(kernel: Any) -> Kernel:
+    """A kernel given by the user: a function of (key, trace)."""
+    if not callable(kernel) or isinstance(kernel, GenerativeFunction):
+        raise UsageError(
+            f"a kernel is a function of (key, trace), found {kernel!r}",
+            fix='one of gm.kernels: gm.kernels.mh("x"), gm.kernels.random_walk("x", 0.5)',
+        )
+    return kernel
+
+
 def free_selection(observations: ChoiceMap) -> Selection:
     """Everything that is not observed: what inference may change. Observations are never resampled."""
     return ~selection_of(observations)
@@ -78,19 +92,40 @@ def free_selection(observations: ChoiceMap) -> Selection:
 def accept(key: Key, log_weight: Array, new: Trace, old: Trace) -> tuple[Trace, Info]:
     """The Metropolis-Hastings choice between two traces: ``new`` with probability min(1, exp(log_weight)).
 
-    A NaN weight rejects. Traces of one structure are selected array by array, without waiting for the value of the
-    weight; traces of different structure (a branch flipped) need it.
+    A NaN weight rejects. Traces that are alike are selected array by array, without waiting for the value of the
+    weight; traces that differ in structure or in shapes (a branch flipped) need it.
     """
-    # log(u) with u in (0, 1]: a weight of -inf is never accepted, a weight of 0 always.
-    flag = mx.log(1.0 - mx.random.uniform(key=key)) < log_weight
+    # log(u) with u in (0, 1], so finite: a weight of -inf is never accepted, a weight of 0 always.
+    flag = mx.log(1.0 - mx.random.uniform(key=key)) <= log_weight
     rate = mx.minimum(1.0, mx.exp(log_weight))
     rate = mx.where(mx.isnan(log_weight), 0.0, rate)
-    if same_structure(split_arrays(new)[1], split_arrays(old)[1]):
-        chosen = where(flag, new, old)
+    # Arguments that both share are not selected: that would copy the data at every step.
+    shared = (old.args,) if new.args is old.args else ()
+    if shared:
+        new, old = new.with_args(None), old.with_args(None)
+    if alike(new, old):
+        chosen = select(flag, new, old)
     else:
         with explain_control_flow():
             chosen = new if flag.item() else old
-    return chosen, Info(rate, flag)
+    return chosen.with_args(*shared) if shared else chosen, Info(rate, flag)
+
+
+def alike(a: Any, b: Any) -> bool:
+    """Whether two trees differ in the values of their arrays only: one structure, the same shapes and dtypes."""
+    (xs, structure), (ys, other) = split_arrays(a), split_arrays(b)
+    return same_structure(structure, other) and all(
+        x.shape == y.shape and x.dtype == y.dtype for x, y in zip(xs, ys, strict=True)
+    )
+
+
+def select(flag: Array, a: Any, b: Any) -> Any:
+    """``a`` where ``flag``, else ``b``, for trees that are alike. What both share (observed data) is not touched."""
+    (xs, structure), (ys, _) = split_arrays(a), split_arrays(b)
+    differ = [i for i, (x, y) in enumerate(zip(xs, ys, strict=True)) if x is not y]
+    for i, chosen in zip(differ, where(flag, [xs[i] for i in differ], [ys[i] for i in differ]), strict=True):
+        xs[i] = chosen
+    return join_arrays(structure, xs)
 
 
 def evaluate(*trees: Any) -> None:

@@ -8,7 +8,8 @@ sorted points:
 * systematic: one u for all strata (the smallest variance in practice);
 * residual: floor(n w_i) copies first, the rest stratified over what remains.
 
-Cumulative weights are summed in float64 on the CPU: at 10^6 particles float32 would misplace dozens of them.
+Sums over particles are in float64 on the CPU: at 10^6 particles, cumulative weights in float32 would misplace dozens
+of them, and a mean would be off by a good part of its Monte Carlo error.
 
 Reference: Douc, Cappé, Moulines, "Comparison of resampling schemes for particle filtering", ISPA 2005.
 """
@@ -22,14 +23,26 @@ from genmlx.numerics.errors import UsageError, WeightError
 from genmlx.numerics.random import split
 from genmlx.numerics.types import Array, Key
 
-__all__ = ["METHODS", "check_weights", "normalised", "resample_indices"]
+__all__ = ["METHODS", "check_weights", "log_mean_exp", "normalised", "resample_indices"]
 
 METHODS = ("systematic", "stratified", "multinomial", "residual")
 
 
 def normalised(log_weights: Array) -> Array:
-    """Weights that sum to 1. A particle of log weight -inf has weight exactly 0."""
-    return mx.softmax(log_weights, axis=-1, precise=True)
+    """Weights that sum to 1, in float64 on the CPU. A particle of log weight -inf has weight exactly 0."""
+    with mx.stream(mx.cpu):
+        exact = log_weights.astype(mx.float64)
+        weights = mx.exp(exact - mx.max(exact))
+        return weights / mx.sum(weights)
+
+
+def log_mean_exp(log_weights: Array) -> Array:
+    """The logarithm of the mean weight, 0-d float32; -inf if all weights are 0."""
+    with mx.stream(mx.cpu):
+        exact = log_weights.astype(mx.float64)
+        top = mx.max(exact)
+        top = mx.where(mx.isfinite(top), top, mx.zeros_like(top))  # -inf - -inf would be NaN
+        return (mx.log(mx.mean(mx.exp(exact - top))) + top).astype(mx.float32)
 
 
 def check_weights(log_weights: Array, where: str) -> None:
@@ -64,9 +77,7 @@ def resample_indices(key: Key, log_weights: Array, n: int, method: str = "system
         raise UsageError(f"the number of particles to draw is a positive int, found {n!r}")
     check_weights(log_weights, "to resample from")
     with mx.stream(mx.cpu):
-        shifted = log_weights.astype(mx.float64) - mx.max(log_weights).astype(mx.float64)
-        weights = mx.exp(shifted)
-        weights = weights / mx.sum(weights)
+        weights = normalised(log_weights)
         if method == "residual":
             return _residual(key, weights, n)
         return _invert(weights, _points(key, n, method))
@@ -75,7 +86,9 @@ def resample_indices(key: Key, log_weights: Array, n: int, method: str = "system
 def _points(key: Key, n: int, method: str) -> Array:
     """Sorted points in [0, 1)."""
     if method == "multinomial":
-        return mx.sort(mx.random.uniform(shape=(n,), key=key).astype(mx.float64))
+        # A float32 uniform has 2^24 values: too few to tell a million particles apart.
+        fine, coarse = (mx.random.uniform(shape=(n,), key=k).astype(mx.float64) for k in split(key))
+        return mx.sort(coarse + fine / 2**24)
     u = mx.random.uniform(shape=(1 if method == "systematic" else n,), key=key).astype(mx.float64)
     return (mx.arange(n, dtype=mx.float64) + u) / n
 

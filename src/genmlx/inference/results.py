@@ -15,7 +15,7 @@ from genmlx.core.choicemap import EMPTY, ChoiceMap
 from genmlx.core.gfi import Call
 from genmlx.core.trace import Trace
 from genmlx.inference.draws import DrawTable, pattern_name
-from genmlx.inference.resampling import normalised, resample_indices
+from genmlx.inference.resampling import log_mean_exp, normalised, resample_indices
 from genmlx.numerics.errors import AddressError, UsageError, format_path
 from genmlx.numerics.random import as_key
 from genmlx.numerics.types import Array
@@ -145,7 +145,7 @@ class Particles:
             self._rows, choices = choices, EMPTY
         self.choices = choices
         if log_marginal_likelihood is None:
-            log_marginal_likelihood = mx.logsumexp(log_weights) - float(np.log(len(self)))
+            log_marginal_likelihood = log_mean_exp(log_weights)
         self.log_marginal_likelihood = log_marginal_likelihood
 
     def __len__(self) -> int:
@@ -154,12 +154,13 @@ class Particles:
     @property
     def weights(self) -> Array:
         """Normalised weights, shape (n,)."""
-        return normalised(self.log_weights)
+        return normalised(self.log_weights).astype(mx.float32)
 
     @property
     def ess(self) -> Array:
         """Effective sample size, 1 / sum of squared normalised weights: between 1 and n."""
-        return 1.0 / mx.sum(mx.square(self.weights))
+        with mx.stream(mx.cpu):
+            return (1.0 / mx.sum(mx.square(normalised(self.log_weights)))).astype(mx.float32)
 
     def __getitem__(self, address: Any) -> Any:
         """The values of a choice, with a leading axis over particles; for an int, the trace of that particle."""
@@ -187,25 +188,31 @@ class Particles:
 
     def mean(self, address: Any) -> Array:
         """The weighted mean of a choice. A particle that did not make the choice makes it NaN."""
-        values = self[address]
-        return mx.tensordot(self.weights, values.astype(mx.float32), axes=1)
+        return self._expectation(self[address])
 
     def variance(self, address: Any) -> Array:
         """The weighted variance of a choice."""
-        centred = self[address].astype(mx.float32) - self.mean(address)
-        return mx.tensordot(self.weights, mx.square(centred), axes=1)
+        values = self[address]
+        return self._expectation(mx.square(values.astype(mx.float32) - self._expectation(values)))
+
+    def _expectation(self, values: Array) -> Array:
+        """The weighted mean over the leading axis. A value of weight 0 does not count, even if it is infinite."""
+        with mx.stream(mx.cpu):
+            weights = normalised(self.log_weights).reshape(-1, *[1] * (values.ndim - 1))
+            terms = mx.where(weights > 0, weights * values.astype(mx.float64), mx.zeros_like(weights))
+            return mx.sum(terms, axis=0).astype(mx.float32)
 
     def quantile(self, address: Any, q: float) -> Array:
         """The weighted ``q``-quantile of a choice: the least value with weighted CDF of at least ``q``."""
         if not 0 <= q <= 1:
             raise UsageError(f"q= is a probability, found {q}", fix="q=0.5")
         values = np.array(self[address])
-        weights = np.array(self.weights, dtype=np.float64)
+        weights = np.array(normalised(self.log_weights))
         order = np.argsort(values, axis=0)
         cumulative = np.cumsum(weights[order], axis=0)
-        first = np.minimum((cumulative < q * cumulative[-1:]).sum(axis=0), len(self) - 1)
+        below = (cumulative < q * cumulative[-1:]) | (cumulative == 0)  # a value of weight 0 is no quantile
         ranked = np.take_along_axis(values, order, axis=0)
-        return mx.array(np.take_along_axis(ranked, first[None], axis=0)[0])
+        return mx.array(np.take_along_axis(ranked, below.sum(axis=0)[None], axis=0)[0])
 
     def resample(self, n: int | None = None, *, method: str = "systematic", key: Any = None) -> Particles:
         """Draw particles in proportion to their weights; the new ones weigh the same.

@@ -13,7 +13,7 @@ from typing import Any
 
 from genmlx.core.address import Path
 from genmlx.core.choicemap import ChoiceMap
-from genmlx.core.diff import UnknownChange, unchanged
+from genmlx.core.diff import UnknownChange
 from genmlx.core.gfi import GenerativeFunction, as_arguments, unchanged_result, zero
 from genmlx.core.selection import NONE, Selection
 from genmlx.core.trace import AssessResult, GenerateResult, RegenerateResult, Trace, UpdateResult
@@ -67,7 +67,17 @@ class GenFunction(GenerativeFunction):
             raise UsageError(f"{self.name}{self._signature}: {error}", fix="arguments that fit the signature") from None
         bound.apply_defaults()
         positional = as_arguments(bound.args)
-        return (*positional, Keywords(bound.kwargs)) if bound.kwargs else positional
+        if not bound.kwargs:
+            return positional
+        return (*positional, Keywords(zip(bound.kwargs, as_arguments(tuple(bound.kwargs.values())), strict=True)))
+
+    @property
+    def structure_key(self) -> Any:
+        return getattr(self.function, "__code__", self.function), self.instance
+
+    def is_unchanged(self, trace: Trace, argdiffs: tuple[Any, ...]) -> bool:
+        # A method reads its object, which the model may have changed: it always runs again.
+        return self.instance is None and super().is_unchanged(trace, argdiffs)
 
     def _body(self, *args: Any) -> Any:
         keywords: dict[str, Any] = {}
@@ -112,7 +122,7 @@ class GenFunction(GenerativeFunction):
         self, key: Key, trace: Trace, args: tuple[Any, ...], argdiffs: tuple[Any, ...], constraints: ChoiceMap
     ) -> UpdateResult:
         assert isinstance(trace, CallTrace)
-        if constraints.is_empty and unchanged(argdiffs):
+        if constraints.is_empty and self.is_unchanged(trace, argdiffs):
             return unchanged_result(trace)
         retval, execution = self._run(Update(trace.calls, constraints), key, args)
         self._check_used(constraints, execution)
@@ -140,6 +150,12 @@ class GenFunction(GenerativeFunction):
         unused = _unused(constraints, execution, ())
         if not unused:
             return
+        if unused == [()]:
+            raise ConstraintError(
+                f"a value was given for {self.name}, which is not one choice but a model",
+                fix="a dict with values at its addresses: "
+                + (", ".join(map(format_path, list(execution.calls)[:8])) or "it has none"),
+            )
         known = [format_path(path) for path in execution.calls]
         near = difflib.get_close_matches(format_path(unused[0]), known, n=1)
         names = ", ".join(map(format_path, unused[:5])) + (", ..." if len(unused) > 5 else "")
@@ -191,6 +207,18 @@ def gen(function: Callable[..., Any]) -> GenFunction:
         >>> round(model(1.0).assess({"mu": 0.0, "x": 0.0}).weight.item(), 4)  # 2 log N(0; 0, 1)
         -1.8379
     """
-    if not callable(function) or isinstance(function, GenerativeFunction | type):
-        raise UsageError(f"@gen decorates a Python function, found {function!r}", fix="@gen above def model(...):")
+    if not callable(function) or isinstance(function, GenerativeFunction | type | staticmethod):
+        raise UsageError(
+            f"@gen decorates a Python function, found {function!r}",
+            fix="@gen directly above def model(...):, below @staticmethod or @classmethod",
+        )
+    if (
+        inspect.isgeneratorfunction(function)
+        or inspect.iscoroutinefunction(function)
+        or inspect.isasyncgenfunction(function)
+    ):
+        raise UsageError(
+            f"{function.__name__} does not run when it is called (it has yield, or is async), so it makes no choices",
+            fix="a plain function that returns a list instead of yielding",
+        )
     return GenFunction(function)

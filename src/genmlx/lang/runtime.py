@@ -30,9 +30,10 @@ class Run:
         score: sum of the scores of the calls (None for no call).
         weight: sum of their weights (None for 0).
         discard: path to the discarded choices.
+        forgotten: the latest error about a call that was used as a value.
     """
 
-    __slots__ = ("calls", "discard", "groups", "handler", "key", "score", "weight")
+    __slots__ = ("calls", "discard", "forgotten", "groups", "handler", "key", "score", "weight")
 
     def __init__(self, handler: Handler, key: Key | None) -> None:
         self.handler, self.key = handler, key
@@ -41,6 +42,7 @@ class Run:
         self.score: Array | None = None
         self.weight: Array | None = None
         self.discard: dict[Path, ChoiceMap] = {}
+        self.forgotten: Exception | None = None
 
     def call(self, path: Path, call: Call) -> Any:
         """Answer ``call @ path``."""
@@ -88,8 +90,9 @@ def run(
     with running(execution):
         try:
             retval = body(*args)
-        except (TypeError, RuntimeError) as error:
-            _explain_forgotten_address(error)
+        except (TypeError, ValueError, RuntimeError) as error:
+            if not isinstance(error, GenMLXError):
+                _explain_forgotten_address(error, execution.forgotten)
             raise
     if isinstance(retval, Call):
         raise UsageError(
@@ -99,9 +102,17 @@ def run(
     return retval, execution
 
 
-def _explain_forgotten_address(error: Exception) -> None:
+def _explain_forgotten_address(error: Exception, forgotten: Exception | None) -> None:
     """MLX functions that met a call instead of an array say so in their own words; say it in ours."""
-    if not isinstance(error, GenMLXError) and "genmlx.core" in str(error) and "Call" in str(error):
+    text = str(error)
+    if "bad_cast" in text and forgotten is not None:
+        raise forgotten from error
+    if "incompatible function arguments" in text and ("types: list" in text or "types: tuple" in text):
+        error.add_note(
+            "If the list holds a call such as normal(0.0, 1.0), its address is missing: "
+            + MSG_FORGOTTEN.format(call="normal(0.0, 1.0)")
+        )
+    if "genmlx.core" in text and "Call" in text:
         raise UsageError(
             "a call of a generative function was given to an MLX function as a value: the address is missing",
             fix=MSG_FORGOTTEN.format(call="normal(0.0, 1.0)"),

@@ -13,8 +13,8 @@ __all__ = ["Assessed", "CallTrace"]
 
 
 @record(
-    lambda t: ((t.args, t.retval, t.score, tuple(t.calls.values())), (t.gen_fn, tuple(t.calls))),
-    lambda static, c: CallTrace(static[0], c[0], c[1], c[2], dict(zip(static[1], c[3], strict=True))),
+    lambda t: ((t.gen_fn, t.args, t.retval, t.score, tuple(t.calls.values())), tuple(t.calls)),
+    lambda paths, c: CallTrace(c[0], c[1], c[2], c[3], dict(zip(paths, c[4], strict=True))),
 )
 class CallTrace(Trace):
     """One execution of a `@gen` function.

@@ -19,9 +19,11 @@ from genmlx.numerics.types import Array, Number
 __all__ = [
     "Domain",
     "Interval",
+    "above",
     "any_value",
     "boolean",
     "correlation_cholesky",
+    "increasing_bounds",
     "integer",
     "integer_interval",
     "interval",
@@ -33,10 +35,12 @@ __all__ = [
     "positive",
     "positive_definite",
     "positive_integer",
+    "positive_probability",
     "positive_vector",
     "probabilities",
     "real",
     "real_matrix",
+    "real_or_infinite",
     "real_vector",
     "simplex",
     "unit_interval",
@@ -88,6 +92,13 @@ def interval(lower: Number | Array, upper: Number | Array) -> Interval:
     )
 
 
+def above(lower: Number | Array) -> Interval:
+    """The real numbers above ``lower``."""
+    return Interval(
+        f"above {_show(lower)}", lambda x: mx.logical_and(x > lower, x < math.inf), lower=lower, upper=math.inf
+    )
+
+
 def integer_interval(lower: Number | Array, upper: Number | Array) -> Interval:
     """The integers from lower to upper, both included."""
     return Interval(
@@ -125,11 +136,15 @@ def _is_correlation_cholesky(x: Array) -> Array:
 
 any_value = Domain("any value", lambda x: mx.full(x.shape, True), number=lambda x: True)
 real = Interval("a real number", mx.isfinite, number=math.isfinite)
+real_or_infinite = Interval("a real number, -inf or inf", lambda x: x == x, number=lambda x: not math.isnan(x))
 positive = Interval("positive", lambda x: (x > 0) & (x < math.inf), number=lambda x: 0 < x < math.inf, lower=0.0)
 nonnegative = Interval(
     "zero or positive", lambda x: (x >= 0) & (x < math.inf), number=lambda x: 0 <= x < math.inf, lower=0.0
 )
 unit_interval = Interval("in [0, 1]", lambda x: (x >= 0) & (x <= 1), number=lambda x: 0 <= x <= 1, lower=0.0, upper=1.0)
+positive_probability = Interval(
+    "in (0, 1]", lambda x: (x > 0) & (x <= 1), number=lambda x: 0 < x <= 1, lower=0.0, upper=1.0
+)
 boolean = Interval(
     "0 or 1", lambda x: (x == 0) | (x == 1), discrete=True, number=lambda x: x in (0, 1), lower=0.0, upper=1.0
 )
@@ -165,6 +180,11 @@ simplex = Domain(
     1,
 )
 positive_vector = Domain("a vector of positive numbers", lambda x: _all((x > 0) & (x < math.inf)), 1)
+increasing_bounds = Domain(
+    "an increasing vector of at least two real numbers",
+    lambda x: _all(x[..., 1:] > x[..., :-1]) & _all(mx.isfinite(x)) & (x.shape[-1] >= 2),
+    1,
+)
 ordered = Domain("an increasing vector", lambda x: _all(x[..., 1:] > x[..., :-1]), 1)
 real_matrix = Domain("a matrix of real numbers", lambda x: mx.all(mx.isfinite(x), axis=(-1, -2)), 2)
 positive_definite = Domain("a symmetric positive definite matrix", _is_positive_definite, 2)

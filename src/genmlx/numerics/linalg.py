@@ -46,9 +46,10 @@ def cholesky(A: ArrayLike) -> Array:
     order a step; the first step alone is the well-known derivative dL = L Φ(L⁻¹ dA L⁻ᵀ).
 
     Only the lower triangle of A is read, as LAPACK does; gradients are those along symmetric perturbations. Where A is
-    not positive definite (or has a nan) its factor is nan throughout, with gradient zero; its neighbours in a batch
-    are not touched. MLX itself returns the unfinished factorisation without a word; LAPACK stops at the first pivot
-    that is not positive and leaves it on the diagonal, and that is what is looked for.
+    not positive definite (or has a nan) its factor is nan throughout, and so is the gradient of what is made of it
+    (``mx.where`` multiplies cotangents by 0 and 1); its neighbours in a batch are not touched. MLX itself returns the
+    unfinished factorisation without a word. LAPACK stops at the first pivot that is not positive and leaves it on the
+    diagonal: that is what is looked for.
 
     Args:
         A: symmetric matrices, shape ``(..., n, n)``.
@@ -82,8 +83,9 @@ def solve_triangular(L: ArrayLike, b: ArrayLike, *, upper: bool = False, transpo
     """The solution x of L x = b (or Lᵀ x = b), L triangular.
 
     MLX multiplies by the inverse M of L, taken as constant here, and iterative refinement follows,
-    x ← x + M (b - L x): each step divides the rounding error by the condition number, and makes the derivatives with
-    respect to L of one more order exact. nan where L has a zero on its diagonal.
+    x ← x + M (b - L x). It brings the residual down to that of a substitution, which the inverse alone does not for an
+    ill-conditioned L; and each step makes the derivatives with respect to L of one more order exact. nan where L has a
+    zero on its diagonal.
 
     Args:
         L: triangular matrices, shape ``(..., n, n)``; the other triangle is ignored.
@@ -102,14 +104,15 @@ def solve_triangular(L: ArrayLike, b: ArrayLike, *, upper: bool = False, transpo
     n = L.shape[-1]
     L = mx.where(_triangle(n, upper), L, 0.0)
     # LAPACK refuses a zero on the diagonal, and MLX then raises at evaluation; a nan passes through.
-    frozen = mx.stop_gradient(mx.where((L == 0.0) & (_identity(n) == 1.0), math.nan, L))
+    frozen = mx.stop_gradient(mx.where(mx.logical_and(L == 0.0, _identity(n) == 1.0), math.nan, L))
     inverse = mx.stop_gradient(mx.linalg.tri_inv(frozen, upper=upper, stream=mx.cpu))
     if transpose:
         L, inverse = L.swapaxes(-1, -2), inverse.swapaxes(-1, -2)
-    x = inverse @ b
+    columns = b[:, None] if b.ndim == 1 else b
+    x = inverse @ columns
     for _ in range(ORDER):
-        x = x + inverse @ (b - L @ x)
-    return x
+        x = x + inverse @ (columns - L @ x)
+    return x.squeeze(-1) if b.ndim == 1 else x
 
 
 def cholesky_solve(L: ArrayLike, b: ArrayLike) -> Array:

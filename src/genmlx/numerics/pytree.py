@@ -14,7 +14,17 @@ import optree
 
 from genmlx.numerics.types import Array, Tree
 
-__all__ = ["Structure", "flatten", "join_arrays", "map_arrays", "record", "same_structure", "split_arrays", "unflatten"]
+__all__ = [
+    "Structure",
+    "flatten",
+    "join_arrays",
+    "map_arrays",
+    "map_nodes",
+    "record",
+    "same_structure",
+    "split_arrays",
+    "unflatten",
+]
 
 T = TypeVar("T")
 _NAMESPACE = "genmlx"
@@ -72,7 +82,21 @@ def map_arrays(f: Callable[..., Array], tree: Tree, *others: Tree) -> Tree:
 
 
 def same_structure(a: Structure, b: Structure) -> bool:
-    """Whether two trees differ in their arrays only."""
+    """Whether two trees differ in their arrays only.
+
+    A leaf with an attribute ``structure_key`` is compared by it: closures that one ``def`` made in two executions are
+    not equal (they captured different values), yet what they return has one structure.
+    """
     if a.treedef != b.treedef or a.is_array != b.is_array:
         return False
-    return all(x is y or x == y for x, y in zip(a.static, b.static, strict=True))
+    return all(x is y or _key(x) == _key(y) for x, y in zip(a.static, b.static, strict=True))
+
+
+def _key(leaf: Any) -> Any:
+    return getattr(leaf, "structure_key", leaf)
+
+
+def map_nodes(f: Callable[[T], Any], kind: type[T], tree: Tree) -> Tree:
+    """Apply ``f`` to the outermost nodes of one kind; everything else stays."""
+    leaves, treedef = flatten(tree, is_leaf=lambda x: isinstance(x, kind))
+    return unflatten(treedef, [f(x) if isinstance(x, kind) else x for x in leaves])

@@ -112,8 +112,8 @@ def truncated_normal(
     above = alpha + beta > 0.0
     alpha, beta = mx.where(above, -beta, alpha), mx.where(above, -alpha, beta)
     z = ndtri_exp(mx.logaddexp(log_ndtr(alpha) + mx.log1p(-u), log_ndtr(beta) + mx.log(u)))
-    x = mu + sigma * mx.where(above, -z, z)
-    return x + mx.stop_gradient(mx.clip(x, lo, hi) - x)  # rounding may step over a bound; the gradient stays
+    # Rounding may step over a bound. There the gradient is the bound's, as in the exact law for U = 0 or 1.
+    return mx.clip(mu + sigma * mx.where(above, -z, z), lo, hi)
 
 
 def geometric(key: Key, p: ArrayLike, shape: Shape | None = None) -> Array:
@@ -335,7 +335,7 @@ def _transformed_rejection(
     k = mx.clip(drawn, 0.0, top)
     log_v = mx.log(_uniform(k_v, full))
     fits = log_v + log_bound - mx.log(a / mx.square(edge) + b) <= log_pmf(k)
-    return _first_accepted(fits & (drawn == k), k)
+    return _first_accepted(mx.logical_and(fits, drawn == k), k)
 
 
 def _stirling_excess(y: Array, y0: Array) -> Array:

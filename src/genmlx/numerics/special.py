@@ -5,9 +5,10 @@ Each function is a plain composition of MLX operations, so that ``mx.grad`` (to 
 polynomials below have a few terms more than their values need. Inputs are float32 (Python numbers and integers
 become float32) or float64; the tables hold one row for each.
 
-Two traps shape the code. ``mx.where`` evaluates both branches, so the one not selected gets a harmless argument.
+Three traps shape the code. ``mx.where`` evaluates both branches, so the one not selected gets a harmless argument.
 ``mx.minimum(x, c)`` and ``mx.maximum(x, c)`` pass no gradient to ``x`` where ``x == c``, so a clip that protects a
-branch is placed beyond the point where the branch is left; and ``mx.abs`` has slope 0 at 0, so it is not used.
+branch is placed beyond the point where the branch is left; ``mx.abs`` has slope 0 at 0, so it is not used. And under
+``mx.vmap`` the operators ``&``, ``|``, ``^`` go wrong if one side has no batch axis: ``mx.logical_and`` does not.
 
 Largest error against mpmath, in units of eps * max(|f|, 1), eps = 1.2e-7 and 2.2e-16; (r): of eps * |f|:
 
@@ -373,7 +374,7 @@ def xlogy(x: ArrayLike, y: ArrayLike) -> Array:
         array(0, dtype=float32)
     """
     x, y = promote(x, y)
-    return x * mx.log(mx.where((x == 0.0) & (y == 0.0), 1.0, y))
+    return x * mx.log(mx.where(mx.logical_and(x == 0.0, y == 0.0), 1.0, y))
 
 
 def xlog1py(x: ArrayLike, y: ArrayLike) -> Array:
@@ -384,7 +385,7 @@ def xlog1py(x: ArrayLike, y: ArrayLike) -> Array:
         array(-1.38629, dtype=float32)
     """
     x, y = promote(x, y)
-    return x * mx.log1p(mx.where((x == 0.0) & (y == -1.0), 0.0, y))
+    return x * mx.log1p(mx.where(mx.logical_and(x == 0.0, y == -1.0), 0.0, y))
 
 
 def log1mexp(x: ArrayLike) -> Array:
