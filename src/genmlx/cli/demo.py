@@ -41,7 +41,7 @@ class Size(NamedTuple):
     particles: int
 
 
-FULL = Size(chains=4, samples=5000, burn=500, particles=200_000)
+FULL = Size(chains=4, samples=3000, burn=500, particles=200_000)
 QUICK = Size(chains=2, samples=500, burn=200, particles=20_000)
 
 

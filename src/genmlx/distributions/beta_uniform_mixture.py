@@ -16,6 +16,7 @@ __all__ = ["BetaUniformMixture", "beta_uniform_mixture"]
 
 # log(theta + 1e-37) has the slope of log(theta), and at theta = 0 one that makes the gradient of the mixture right.
 _TINY = 1e-37
+_SMALLEST, _BELOW_ONE = 1.1754944e-38, 1.0 - 2.0**-24
 
 
 @final
@@ -49,7 +50,9 @@ class BetaUniformMixture(Distribution):
 
     def log_prob(self, x: Array, theta: Any, a: Any, b: Any) -> Array:
         inside = mx.logical_and(x >= 0.0, x <= 1.0)
-        peak = log_density(mx.where(inside, x, 0.5), a, b)
+        # At an edge where the beta density is 0, its logarithm must not have an infinite slope.
+        lowest, highest = _where(a > 1.0, _SMALLEST, 0.0), _where(b > 1.0, _BELOW_ONE, 1.0)
+        peak = log_density(mx.clip(mx.where(inside, x, 0.5), lowest, highest), a, b)
         return mx.where(inside, mx.logaddexp(log(theta + _TINY) + peak, _log_of_rest(theta)), -math.inf)
 
     def mean(self, theta: Any, a: Any, b: Any) -> Any:
@@ -66,6 +69,10 @@ def _log_of_rest(theta: Any) -> Any:
     if isinstance(rest, mx.array):
         return mx.where(rest == 0.0, -math.inf, mx.log(rest + _TINY))
     return log(rest)
+
+
+def _where(condition: Any, x: float, y: float) -> Any:
+    return mx.where(condition, x, y) if isinstance(condition, mx.array) else (x if condition else y)
 
 
 beta_uniform_mixture = BetaUniformMixture()

@@ -59,8 +59,11 @@ class PiecewiseUniform(Distribution):
     def log_prob(self, x: Array, bounds: Array, probs: Array) -> Array:
         lo, hi = bounds[..., :-1], bounds[..., 1:]
         x = x[..., None]
-        heights = mx.where(mx.logical_and(x >= lo, x < hi), probs / (hi - lo), 0.0)
-        density = mx.sum(heights, axis=-1) / mx.sum(probs, axis=-1)
+        width = hi - lo
+        height = probs / width
+        # A negative weight and a width of 0 or infinity spoil the whole, not one bin.
+        mass = mx.sum(mx.where(height >= 0.0, height * width, math.nan), axis=-1)
+        density = mx.sum(mx.where(mx.logical_and(x >= lo, x < hi), height, 0.0), axis=-1) / mass
         inside = density > 0.0
         return mx.where(inside, mx.log(mx.where(inside, density, 1.0)), -math.inf)
 

@@ -17,7 +17,7 @@ from genmlx.core.choicemap import ChoiceMap, as_choicemap, selection_of
 from genmlx.core.gfi import Call, GenerativeFunction
 from genmlx.core.selection import Selection
 from genmlx.core.trace import Trace
-from genmlx.numerics.errors import DomainError, GenMLXError, UsageError, WeightError, format_path
+from genmlx.numerics.errors import ControlFlowError, DomainError, GenMLXError, UsageError, WeightError, format_path
 from genmlx.numerics.pytree import join_arrays, same_structure, split_arrays
 from genmlx.numerics.random import split
 from genmlx.numerics.transforms import explain_control_flow, where
@@ -34,6 +34,7 @@ __all__ = [
     "explain_weight",
     "free_selection",
     "initial_trace",
+    "not_vectorisable",
     "problem",
     "select",
 ]
@@ -81,7 +82,7 @@ def check_kernel(kernel: Any) -> Kernel:
             f"a kernel is a function of (key, trace), found {kernel!r}",
             fix='one of gm.kernels: gm.kernels.mh("x"), gm.kernels.random_walk("x", 0.5)',
         )
-    return kernel
+    return kernel  # type: ignore[return-value]
 
 
 def free_selection(observations: ChoiceMap) -> Selection:
@@ -133,6 +134,15 @@ def evaluate(*trees: Any) -> None:
     arrays = [a for tree in trees for a in split_arrays(tree)[0]]
     if arrays:
         mx.eval(arrays)
+
+
+def not_vectorisable(error: Exception) -> str | None:
+    """Why something cannot be vectorised, if that is what the error says; None for every other error."""
+    if isinstance(error, ControlFlowError):
+        return f"{error.what} (in {error.where})"
+    if not isinstance(error, GenMLXError) and "vmap" in str(error):
+        return str(error)  # MLX has no vmap rule for some operations (QR)
+    return None
 
 
 def initial_trace(call: Call, observations: ChoiceMap, key: Key, initial: Any = None) -> Trace:

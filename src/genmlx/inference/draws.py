@@ -22,14 +22,17 @@ Pattern = tuple[Component | slice, ...]
 
 
 def pattern_name(pattern: Pattern) -> str:
-    """An address as the name of a variable in a table: ``a``, ``a.b``, ``obs[0]``; a whole stack leaves no mark."""
+    """An address as the name of a variable in a table: ``a``, ``a.b``, ``obs[0]``; a whole stack leaves no mark.
+
+    The one choice of a distribution, which has no address, is called ``value``.
+    """
     name = ""
     for component in pattern:
         if isinstance(component, int):
             name += f"[{component}]"
         elif not isinstance(component, slice):
             name += f".{component}" if name else component
-    return name
+    return name or "value"
 
 
 class DrawTable:
@@ -48,8 +51,7 @@ class DrawTable:
     def add(self, choices: list[ChoiceMap], scores: list[Array], infos: list[Info]) -> None:
         """Add one draw: a list with one entry a chain, or with one entry for all."""
         rows = [dict(c.stored()) for c in choices]
-        names = self._columns.keys() | {name for row in rows for name in row}
-        for name in names:
+        for name in dict.fromkeys([*self._columns, *(name for row in rows for name in row)]):
             if name not in self._columns:
                 self._columns[name] = [[None] * len(rows) for _ in range(self.draws)]
             self._columns[name].append([row.get(name) for row in rows])
@@ -58,9 +60,19 @@ class DrawTable:
         self.draws += 1
         self._ready.clear()
 
+    def settle(self) -> None:
+        """Drop the draw that an interrupted `add` left half done."""
+        n = self.draws
+        self._columns = {
+            name: entries[:n]
+            for name, entries in self._columns.items()
+            if any(v is not None for entry in entries[:n] for v in entry)
+        }
+        self._scores, self._infos = self._scores[:n], self._infos[:n]
+
     @property
     def patterns(self) -> list[Pattern]:
-        """The addresses of the columns, in a stable order."""
+        """The addresses of the columns, in the order in which they were met."""
         return list(self._columns)
 
     def column(self, pattern: Pattern) -> Array:
@@ -76,24 +88,28 @@ class DrawTable:
 
     def _assemble(self, pattern: Pattern) -> Array:
         entries = self._columns[pattern]
-        made = [v for entry in entries for v in entry if v is not None]
+        # All numbers on the host in one copy: stacking 10^5 small arrays in one graph is far slower.
+        if all(len(entry) != self.chains for entry in entries):
+            stacked = np.array([np.array(entry[0], copy=False) for entry in entries])
+            return mx.array(np.swapaxes(stacked, 0, 1))
+        rows = [self._by_chain(entry) for entry in entries]
+        made = [v for row in rows for v in row if v is not None]
         if any(v.shape != made[0].shape for v in made):
             shapes = sorted({str(v.shape) for v in made})
             raise ShapeError(
                 f"the draws of {format_path(pattern)} have different shapes: {', '.join(shapes)}",
                 fix="chains[c, i] for the trace of one draw",
             )
-        if len(made) < len(entries) * len(entries[0]):
-            gap = mx.full(made[0].shape, mx.nan)
-            entries = [[gap if v is None else v.astype(mx.float32) for v in entry] for entry in entries]
-        # All numbers on the host in one copy: stacking 10^5 small arrays in one graph is far slower.
-        stacked = np.array([[np.array(v, copy=False) for v in entry] for entry in entries])
-        if len(entries[0]) != self.chains:
-            stacked = stacked[:, 0]
-        return mx.array(np.swapaxes(stacked, 0, 1))
+        if len(made) < len(rows) * self.chains:
+            gap = np.full(made[0].shape, np.nan, np.float32)
+            rows = [[gap if v is None else v.astype(np.float32) for v in row] for row in rows]
+        return mx.array(np.swapaxes(np.array(rows), 0, 1))
 
-    def _by_chain(self, entry: list[Any]) -> list[Any]:
-        return entry if len(entry) == self.chains else entry * self.chains
+    def _by_chain(self, entry: list[Array | None]) -> list[Any]:
+        """The values of one draw, one a chain; None for a choice that was not made."""
+        if len(entry) == self.chains:
+            return [None if v is None else np.array(v, copy=False) for v in entry]
+        return [None] * self.chains if entry[0] is None else list(np.array(entry[0]))
 
     def scores(self) -> Array:
         """The scores of the draws, shape (chains, draws)."""

@@ -5,9 +5,10 @@ $w_i = \log p(t_i, y) - \log q(t_i)$; $\frac1n \sum_i e^{w_i}$ is an unbiased es
 estimate posterior expectations. Without a proposal, $q$ is the model's internal proposal (for `@gen` functions the
 prior), and the weight is that of ``generate``.
 
-Particles run vectorised, in chunks: memory is linear in the chunk plus the choices that are kept (4 bytes a number
-and particle), and the result does not depend on the chunk size, because particle i always uses the i-th key. A model
-whose Python control flow depends on random values runs one particle at a time.
+Particles run vectorised, in chunks, and particle i always uses the i-th key, so the result does not depend on the
+chunk size. Memory is linear in what is kept (for a particle, 4 bytes for each free number and for the weight; the
+largest array twice while the chunks are joined) plus what one chunk holds on the way. A model that cannot be
+vectorised (Python control flow over random values) runs one particle at a time.
 
 Reference: Robert and Casella, "Monte Carlo Statistical Methods", 2nd ed. (2004), section 3.3.
 """
@@ -15,19 +16,26 @@ Reference: Robert and Casella, "Monte Carlo Statistical Methods", 2nd ed. (2004)
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import mlx.core as mx
 
-from genmlx.core.batched import Batched
 from genmlx.core.choicemap import ChoiceMap, selection_of
 from genmlx.core.gfi import Call, GenerativeFunction
-from genmlx.core.trace import Trace
-from genmlx.inference.base import check_count, evaluate, explain_weight, free_selection, problem
+from genmlx.inference.base import (
+    alike,
+    check_count,
+    evaluate,
+    explain_weight,
+    free_selection,
+    not_vectorisable,
+    problem,
+)
 from genmlx.inference.resampling import check_weights
 from genmlx.inference.results import Particles
-from genmlx.numerics.errors import ControlFlowError, ShapeError, UsageError, WeightError
-from genmlx.numerics.pytree import map_arrays
+from genmlx.numerics.errors import ControlFlowError, UsageError, WeightError
+from genmlx.numerics.pytree import join_arrays, map_arrays, split_arrays
 from genmlx.numerics.random import as_key, fold_in, scramble, split
 from genmlx.numerics.transforms import vmap
 from genmlx.numerics.types import Array, Key, Keys
@@ -35,6 +43,9 @@ from genmlx.numerics.types import Array, Key, Keys
 __all__ = ["importance_resampling", "importance_sampling"]
 
 _CHUNK = 65_536
+_BLOCK = 4_096  # particle keys are made this many at a time
+
+_Particle = Callable[[Key], tuple[ChoiceMap, Array]]
 
 
 def importance_sampling(
@@ -74,24 +85,18 @@ def importance_sampling(
     check_count("particles", particles, 1)
     check_count("chunk", chunk, 1)
     guide = _proposal(proposal)
+    particle = _particle(target, given, guide)
     root = scramble(as_key(key))
-    parts = []
     try:
-        for start in range(0, particles, chunk):
-            keys = _particle_keys(root, start, min(chunk, particles - start), chunk)
-            parts.append(_chunk(target, given, guide, keys))
-            evaluate(parts[-1])
-    except (ControlFlowError, ShapeError) as error:
-        if not isinstance(error, ControlFlowError) and particles > 1:
+        choices, log_weights = _vectorised(particle, root, particles, chunk)
+    except (ControlFlowError, ValueError) as error:
+        reason = not_vectorisable(error)
+        if reason is None:
             raise
-        return _one_by_one(target, given, guide, root, particles, chunk, error)
-    log_weights = mx.concatenate([w for _, w in parts])
-    choices = (
-        map_arrays(lambda *xs: mx.concatenate(list(xs)), *[c for c, _ in parts]) if len(parts) > 1 else parts[0][0]
-    )
-    evaluate(choices, log_weights)
-    _check(target, given, log_weights, lambda i: choices.map(lambda v: v[i]))
-    return Particles(target, given, choices, log_weights)
+        choices, log_weights = _one_by_one(particle, root, particles, reason)
+    result = Particles(target, given, choices, log_weights)
+    _check(result, guide)
+    return result
 
 
 def importance_resampling(
@@ -135,72 +140,82 @@ def _proposal(proposal: Any) -> Call | None:
     )
 
 
-def _particle_keys(root: Key, start: int, count: int, chunk: int) -> Keys:
-    """The keys of particles start .. start + count: blocks of a fixed size, so that chunks do not matter."""
-    first, last = start // _CHUNK, (start + count - 1) // _CHUNK
-    blocks = [split(fold_in(root, ("particles", b)), _CHUNK) for b in range(first, last + 1)]
-    keys = blocks[0] if len(blocks) == 1 else mx.concatenate(blocks)
-    return keys[start - first * _CHUNK : start - first * _CHUNK + count]
-
-
-def _chunk(call: Call, observations: ChoiceMap, guide: Call | None, keys: Keys) -> tuple[ChoiceMap, Array]:
-    """Free choices and log weights of the particles with these keys."""
-    free = free_selection(observations)
-    if guide is None:
-        batched = Batched(call.gen_fn, keys.shape[0])
-        trace, log_weights = batched.generate(keys, call.args, observations)
-        return trace.choices.filter(free), log_weights
+def _particle(call: Call, observations: ChoiceMap, guide: Call | None) -> _Particle:
+    """The function of a key that makes one particle: free choices and log weight."""
+    free, observed = free_selection(observations), selection_of(observations)
 
     def particle(key: Key) -> tuple[ChoiceMap, Array]:
-        trace, weight = _guided(call, observations, guide, key)
-        return trace.choices.filter(free), weight
+        if guide is None:
+            trace, weight = call.gen_fn.generate(key, call.args, observations)
+            return trace.choices.filter(free), weight
+        key_guide, key_model = split(key)
+        proposed, log_q, _ = guide.gen_fn.propose(key_guide, guide.args)
+        overlap = proposed.filter(observed)
+        if not overlap.is_empty:
+            raise UsageError(
+                f"the proposal chooses the observed addresses {list(overlap)}", fix="propose free choices only"
+            )
+        trace, weight = call.gen_fn.generate(key_model, call.args, observations | proposed)
+        return trace.choices.filter(free), weight - log_q
 
-    return vmap(particle)(keys)
+    return particle
 
 
-def _guided(call: Call, observations: ChoiceMap, guide: Call, key: Key) -> tuple[Trace, Array]:
-    key_guide, key_model = split(key)
-    proposed, log_q, _ = guide.gen_fn.propose(key_guide, guide.args)
-    overlap = proposed.filter(selection_of(observations))
-    if not overlap.is_empty:
-        raise UsageError(
-            f"the proposal chooses the observed addresses {list(overlap)}", fix="propose free choices only"
-        )
-    trace, weight = call.gen_fn.generate(key_model, call.args, observations | proposed)
-    return trace, weight - log_q
+def _blocks(root: Key, particles: int, size: int) -> Iterator[Keys]:
+    """The keys of all particles, ``size`` at a time: made in blocks of one size, so that chunks do not matter."""
+    left: list[Keys] = []
+    for block in range(0, particles, _BLOCK):
+        left.append(split(fold_in(root, ("particles", block)), _BLOCK)[: particles - block])
+        while sum(len(keys) for keys in left) >= size:
+            keys = mx.concatenate(left)
+            yield keys[:size]
+            left = [keys[size:]]
+    keys = mx.concatenate(left)
+    if len(keys):
+        yield keys
+
+
+def _vectorised(particle: _Particle, root: Key, particles: int, chunk: int) -> tuple[ChoiceMap, Array]:
+    parts: list[list[Array]] = []
+    structure: Any = None
+    for keys in _blocks(root, particles, chunk):
+        arrays, structure = split_arrays(vmap(particle)(keys))
+        mx.eval(arrays)
+        parts.append(arrays)
+    joined: list[Array] = []
+    while parts[0]:  # one array at a time, so that memory holds at most one twice
+        joined.insert(0, mx.concatenate([arrays.pop() for arrays in parts]))
+        mx.eval(joined[0])
+    return join_arrays(structure, joined)
 
 
 def _one_by_one(
-    call: Call, observations: ChoiceMap, guide: Call | None, root: Key, particles: int, chunk: int, error: Any
-) -> Particles:
-    warnings.warn(
-        f"the particles run one after the other, not vectorised: {error.what} (in {error.where})",
-        UserWarning,
-        stacklevel=3,
-    )
-    free = free_selection(observations)
-    rows, weights = [], []
-    for start in range(0, particles, chunk):
-        for key in _particle_keys(root, start, min(chunk, particles - start), chunk):
-            if guide is None:
-                trace, weight = call.gen_fn.generate(key, call.args, observations)
-            else:
-                trace, weight = _guided(call, observations, guide, key)
-            choices = trace.choices.filter(free)
+    particle: _Particle, root: Key, particles: int, reason: str
+) -> tuple[ChoiceMap | list[ChoiceMap], Array]:
+    warnings.warn(f"the particles run one after the other, not vectorised: {reason}", UserWarning, stacklevel=3)
+    rows: list[ChoiceMap] = []
+    weights: list[Array] = []
+    for keys in _blocks(root, particles, _BLOCK):
+        for key in keys:
+            choices, weight = particle(key)
             evaluate(choices, weight)
             rows.append(choices)
             weights.append(weight)
     log_weights = mx.stack(weights)
-    _check(call, observations, log_weights, lambda i: rows[i])
-    return Particles(call, observations, rows, log_weights)
+    if all(alike(row, rows[0]) for row in rows):
+        return map_arrays(lambda *xs: mx.stack(list(xs)), *rows), log_weights
+    return rows, log_weights
 
 
-def _check(call: Call, observations: ChoiceMap, log_weights: Array, choices_of: Any) -> None:
+def _check(particles: Particles, guide: Call | None) -> None:
     """Weights that say nothing are an error that names the choices at fault, seen in one particle."""
     try:
-        check_weights(log_weights, "of the particles")
+        check_weights(particles.log_weights, "of the particles")
     except WeightError as error:
-        bad = mx.isnan(log_weights) | mx.isinf(log_weights)
-        i: Any = mx.argmax(bad).item()
-        trace, _ = call.gen_fn.generate(mx.zeros(2, mx.uint32), call.args, choices_of(i) | observations)
+        # NaN and +inf say more than a -inf beside them.
+        wrong = mx.logical_not(particles.log_weights < mx.inf)
+        i: Any = mx.argmax(wrong).item()
+        trace = particles.trace(i)
+        if guide is not None and mx.isfinite(trace.score).item():
+            error.what += f"; the density of the model is finite, that of the proposal {guide!r} is not"
         raise explain_weight(trace, error.what, error.fix or "") from None

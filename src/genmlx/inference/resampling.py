@@ -56,7 +56,7 @@ def check_weights(log_weights: Array, where: str) -> None:
         count = mx.sum(mx.isnan(log_weights) | (log_weights == mx.inf)).item()
         raise WeightError(
             f"{count} of {log_weights.shape[0]} log weights {where} are NaN or +inf",
-            fix="look for parameters out of their domain: run the model under gm.validating()",
+            fix="parameters inside their domains, whatever the choices that lead to them: mx.exp(x) for a scale, ...",
         )
     if top == -mx.inf:
         raise WeightError(

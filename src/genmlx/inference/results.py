@@ -14,7 +14,7 @@ import numpy as np
 from genmlx.core.choicemap import EMPTY, ChoiceMap
 from genmlx.core.gfi import Call
 from genmlx.core.trace import Trace
-from genmlx.inference.draws import DrawTable, pattern_name
+from genmlx.inference.draws import DrawTable, Pattern, pattern_name
 from genmlx.inference.resampling import log_mean_exp, normalised, resample_indices
 from genmlx.numerics.errors import AddressError, UsageError, format_path
 from genmlx.numerics.random import as_key
@@ -104,12 +104,9 @@ class Chains:
         """ArviZ data with the groups posterior, sample_stats and observed_data."""
         import arviz_base
 
-        posterior = {pattern_name(p): np.array(self._table.column(p)) for p in self._table.patterns}
-        observed = {pattern_name(p): np.atleast_1d(np.array(v)) for p, v in self.observations.stored()}
+        posterior = _by_name({p: self._table.column(p) for p in self._table.patterns})
         groups = {"posterior": posterior, "sample_stats": {k: np.array(v) for k, v in self.stats.items()}}
-        if observed:
-            groups["observed_data"] = observed
-        return arviz_base.from_dict(groups)
+        return arviz_base.from_dict(groups | _observed_data(self.observations))
 
     def __len__(self) -> int:
         return self.shape[1]
@@ -172,7 +169,7 @@ class Particles:
         made = [v for v in values if v is not None]
         if not made:
             raise AddressError(f"no particle made a choice at {address!r}", fix=f"one of {list(self._rows[0])}")
-        if isinstance(made[0], ChoiceMap) or any(v.shape != made[0].shape for v in made):
+        if any(isinstance(v, ChoiceMap) or v.shape != made[0].shape for v in made):
             raise AddressError(f"the particles have different choices at {address!r}", fix="particles[i] for one trace")
         gap = mx.full(made[0].shape, mx.nan)
         if len(made) < len(values):
@@ -257,19 +254,14 @@ class Particles:
     def to_arviz(self, n: int | None = None, *, key: Any = None) -> xarray.DataTree:
         """ArviZ data: one chain of ``n`` draws, resampled by weight (default: the effective sample size, at least 1).
 
-        The log weights and the evidence estimate are in the group ``sample_stats`` and its attributes.
+        The attributes hold ``log_marginal_likelihood`` and ``effective_sample_size`` of the weighted particles.
         """
         import arviz_base
 
         count = n if n is not None else max(1, int(np.array(self.ess)))
         drawn = self.resample(count, key=key)
-        groups: dict[str, Any] = {
-            "posterior": {pattern_name(p): np.array(v)[None] for p, v in drawn._columns().items()}
-        }
-        observed = {pattern_name(p): np.atleast_1d(np.array(v)) for p, v in self.observations.stored()}
-        if observed:
-            groups["observed_data"] = observed
-        data = arviz_base.from_dict(groups)
+        posterior = _by_name({p: v[None] for p, v in drawn._columns().items()})
+        data = arviz_base.from_dict({"posterior": posterior} | _observed_data(self.observations))
         data.attrs["log_marginal_likelihood"] = self.log_marginal_likelihood.item()
         data.attrs["effective_sample_size"] = self.ess.item()
         return data
@@ -279,3 +271,23 @@ class Particles:
             f"Particles({len(self)}, log_marginal_likelihood={self.log_marginal_likelihood.item():.4g}, "
             f"ess={self.ess.item():.4g})"
         )
+
+
+def _by_name(columns: dict[Pattern, Array]) -> dict[str, np.ndarray]:
+    """Arrays by the name of their address."""
+    named: dict[str, np.ndarray] = {}
+    for pattern, values in columns.items():
+        name = pattern_name(pattern)
+        if name in named:
+            raise AddressError(
+                f"two addresses have the name {name!r} in a table",
+                path=pattern,
+                fix='names without dots and brackets in one of them: "a_b" instead of "a.b"',
+            )
+        named[name] = np.array(values)
+    return named
+
+
+def _observed_data(observations: ChoiceMap) -> dict[str, dict[str, np.ndarray]]:
+    named = _by_name(dict(observations.stored()))
+    return {"observed_data": {name: np.atleast_1d(v) for name, v in named.items()}} if named else {}

@@ -22,12 +22,15 @@ __all__ = [
     "above",
     "any_value",
     "boolean",
+    "circular",
+    "correlation",
     "correlation_cholesky",
     "increasing_bounds",
     "integer",
     "integer_interval",
     "interval",
     "log_weights",
+    "lower_bounded",
     "lower_triangular",
     "nonnegative",
     "nonnegative_integer",
@@ -35,6 +38,7 @@ __all__ = [
     "positive",
     "positive_definite",
     "positive_integer",
+    "positive_ordered",
     "positive_probability",
     "positive_vector",
     "probabilities",
@@ -44,6 +48,8 @@ __all__ = [
     "real_vector",
     "simplex",
     "unit_interval",
+    "unit_vector",
+    "upper_bounded",
 ]
 
 _SIMPLEX_TOLERANCE = 1e-4  # float32 probabilities that were normalised sum to 1 within a few ulp per element
@@ -93,9 +99,21 @@ def interval(lower: Number | Array, upper: Number | Array) -> Interval:
 
 
 def above(lower: Number | Array) -> Interval:
-    """The real numbers above ``lower``."""
+    """The numbers above ``lower``, infinity too."""
+    return Interval(f"above {_show(lower)}", lambda x: x > lower, number=lambda x: bool(x > lower), lower=lower)
+
+
+def lower_bounded(lower: Number | Array) -> Interval:
+    """The real numbers from ``lower`` on."""
     return Interval(
-        f"above {_show(lower)}", lambda x: mx.logical_and(x > lower, x < math.inf), lower=lower, upper=math.inf
+        f"at least {_show(lower)}", lambda x: mx.logical_and(x >= lower, x < math.inf), lower=lower, upper=math.inf
+    )
+
+
+def upper_bounded(upper: Number | Array) -> Interval:
+    """The real numbers up to ``upper``."""
+    return Interval(
+        f"at most {_show(upper)}", lambda x: mx.logical_and(x <= upper, x > -math.inf), lower=-math.inf, upper=upper
     )
 
 
@@ -132,6 +150,11 @@ def _is_lower_triangular(x: Array) -> Array:
 
 def _is_correlation_cholesky(x: Array) -> Array:
     return _is_lower_triangular(x) & _all(mx.abs(mx.sum(x * x, axis=-1) - 1) <= _SIMPLEX_TOLERANCE)
+
+
+def _is_correlation(x: Array) -> Array:
+    ones = _all(mx.abs(mx.diagonal(x, axis1=-2, axis2=-1) - 1) <= _SYMMETRY_TOLERANCE)
+    return mx.logical_and(_is_positive_definite(x), ones)
 
 
 any_value = Domain("any value", lambda x: mx.full(x.shape, True), number=lambda x: True)
@@ -190,3 +213,19 @@ real_matrix = Domain("a matrix of real numbers", lambda x: mx.all(mx.isfinite(x)
 positive_definite = Domain("a symmetric positive definite matrix", _is_positive_definite, 2)
 lower_triangular = Domain("a lower triangular matrix with positive diagonal", _is_lower_triangular, 2)
 correlation_cholesky = Domain("the Cholesky factor of a correlation matrix", _is_correlation_cholesky, 2)
+circular = Interval(
+    "an angle in [-pi, pi]",
+    lambda x: mx.logical_and(x >= -math.pi, x <= math.pi),
+    number=lambda x: -math.pi <= x <= math.pi,
+    lower=-math.pi,
+    upper=math.pi,
+)
+positive_ordered = Domain(
+    "an increasing vector of positive numbers",
+    lambda x: mx.logical_and(_all(x[..., 1:] > x[..., :-1]), _all(mx.logical_and(x > 0, x < math.inf))),
+    1,
+)
+unit_vector = Domain(
+    "a vector of length 1", lambda x: mx.abs(mx.sum(x * x, axis=-1) - 1) <= _SIMPLEX_TOLERANCE, 1
+)
+correlation = Domain("a correlation matrix", _is_correlation, 2)

@@ -154,7 +154,7 @@ CASES = [
     Case(
         family=multivariate_normal.alternatives[frozenset({"mean", "precision"})],
         name="multivariate_normal precision",
-        points=[([0.0, 1.0, 2.0], SCALE), ([5.0, 1.0, -2.0], [[100.0, 20.0, 0.0], [20.0, 90.0, 5.0], [0.0, 5.0, 0.1]])],
+        points=[([0.0, 1.0, 2.0], SCALE), ([5.0, 1.0, -2.0], [[100.0, 20.0, 0.0], [20.0, 90.0, 5.0], [0.0, 5.0, 0.5]])],
         oracle=lambda mean, precision: gaussian(mean, np.linalg.inv(precision)),
         grid=lambda mean, precision: vectors(mean, np.linalg.cholesky(np.linalg.inv(precision))),
         invalid={"mean": [([INF, 0.0, 0.0], SCALE)], "precision": [([0.0, 0.0, 0.0], INDEFINITE)]},

@@ -23,7 +23,7 @@ from genmlx.core.address import as_pattern
 from genmlx.core.choicemap import EMPTY, selection_of
 from genmlx.core.diff import NoChange
 from genmlx.core.edit import ProposalEdit
-from genmlx.core.gfi import GenerativeFunction
+from genmlx.core.gfi import Call, GenerativeFunction
 from genmlx.core.selection import NONE, Selection, as_selection
 from genmlx.core.trace import Trace
 from genmlx.inference.base import Info, Kernel, accept, free_selection, problem
@@ -62,6 +62,12 @@ def custom_kernel(
         backward: the proposal of the reverse move; default ``forward``.
         fixed: choices that the proposal must not touch (the observations).
     """
+    for proposal in (forward, backward):
+        if isinstance(proposal, Call):
+            raise UsageError(
+                f"the proposal {proposal!r} is a call; a proposal is a generative function of the current trace",
+                fix=f"{proposal.gen_fn.name}, a @gen function with the trace as its argument",
+            )
     request = ProposalEdit(forward, backward)
 
     def kernel(key: Key, trace: Trace) -> tuple[Trace, Info]:
@@ -90,7 +96,7 @@ def random_walk_kernel(address: Any, sd: Any) -> Kernel:
         raise UsageError(f"a random walk needs a positive sd, found {sd}", fix="sd=0.5")
 
     def kernel(key: Key, trace: Trace) -> tuple[Trace, Info]:
-        key_propose, key_accept = split(key)
+        key_propose, key_update, key_accept = split(key, 3)
         value = trace.choices[address]
         if not isinstance(value, mx.array) or not mx.issubdtype(value.dtype, mx.floating):
             raise UsageError(
@@ -100,7 +106,7 @@ def random_walk_kernel(address: Any, sd: Any) -> Kernel:
         step = mx.random.normal(value.shape, dtype=value.dtype, key=key_propose)
         constraints = EMPTY.set(address, value + sd * step)
         args, diffs = _same_arguments(trace)
-        new, weight, _, _ = trace.gen_fn.update(key_propose, trace, args, diffs, constraints)
+        new, weight, _, _ = trace.gen_fn.update(key_update, trace, args, diffs, constraints)
         return accept(key_accept, weight, new, trace)
 
     return kernel
@@ -164,12 +170,14 @@ def mh(
         raise UsageError(
             f"mh was given {' and '.join(found)}", fix="one of selection=, proposal= (with backward=), kernel="
         )
+    moved = None
     if kernel is None:
         if proposal is not None:
             kernel = custom_kernel(proposal, backward, selection_of(given))
         else:
             free = free_selection(given)
-            kernel = mh_kernel(free if selection is None else as_selection(selection) & free)
+            moved = free if selection is None else as_selection(selection) & free
+            kernel = mh_kernel(moved)
     return sample(
         kernel,
         target,
@@ -179,6 +187,7 @@ def mh(
         thin=thin,
         chains=chains,
         initial=initial,
+        moved=moved,
         key=key,
         progress=progress,
     )

@@ -1,0 +1,1 @@
+"""Tests of inference; `models` holds the models that they share."""
