@@ -23,7 +23,7 @@ def test_the_demo_prints_tables_and_writes_its_files(small, tmp_path, capsys):
     printed = capsys.readouterr().out
     for parameter in ("beta[0]", "beta[3]", "sigma", "mu", "tau", "theta[0]", "theta[7]"):
         assert printed.count(f"│ {parameter} ") == 1, printed
-    assert "-0.482" in printed  # the reference mean of beta[3]
+    assert "-0.48" in printed  # the reference mean of beta[3]
     assert (output / "kidiq.png").read_bytes().startswith(b"\x89PNG")
     assert {file.name for file in output.iterdir()} == {"eight_schools.nc", "kidiq.nc", "kidiq.png"}
 

@@ -292,7 +292,6 @@ def test_draws_have_the_shape_asked_for(case):
     call = case.family(*case.stacked(points))
     assert call.sample(key=mx.random.key(0)).shape == (len(points), *event)
     assert call.sample(key=mx.random.key(0), shape=(3, 2)).shape == (3, 2, len(points), *event)
-    assert case.family(*points[0]).sample(key=mx.random.key(0), shape=(0,)).shape == (0, *event)
 
 
 @each_point(lambda c: samples(c) and c.pathwise)
@@ -396,8 +395,16 @@ def test_the_distribution_function_agrees_with_the_oracle(case, point):
 @each_point(lambda c: is_scalar(c) and defines("quantile")(c))
 def test_the_quantile_function_agrees_with_the_oracle(case, point):
     q = mx.array([0.0, 1e-6, 0.01, 0.2, 0.5, 0.7, 0.99, 0.9999, 1.0])
+    level, oracle = np.asarray(q, dtype=np.float64), case.at(point)
+    expected = oracle.ppf(level)
     for params in (point, tuple(map(as_array, point))):
-        close(case, case.family(*params).quantile(q), case.at(point).ppf(np.asarray(q, dtype=np.float64)))
+        found = np.asarray(case.family(*params).quantile(q), dtype=np.float64)
+        ends = [-1] if case.family.discrete else [0, -1]  # scipy puts the 0-quantile of integers one below the lowest
+        assert_exact(found[ends], expected[ends])
+        # Where the distribution is narrow beside its location, x is right if its probability is.
+        right = np.isclose(found, expected, rtol=case.rtol or VALUE_RTOL, atol=VALUE_ATOL)
+        right |= np.abs(oracle.cdf(found) - level) <= VALUE_RTOL * level + case.quantile_atol
+        assert right.all(), f"found {found[~right]}, expected {expected[~right]} at {level[~right]}"
 
 
 # ---- parameters outside their domains -----------------------------------------------------------------------------------

@@ -7,8 +7,6 @@ nothing', `the score'), it is exact where the interface says exactly, else up to
 import mlx.core as mx
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 import genmlx as gm
 from genmlx.core.choicemap import EMPTY
@@ -29,21 +27,22 @@ from helpers.traces import (
     paths_of,
 )
 
-EXAMPLES = settings(max_examples=4)
-SEEDS = st.integers(0, 10_000)
+def every(keep=lambda entry: True):
+    """Run the test on the entries of the registry: at two keys, at six where the keys decide which branch is run."""
+
+    def seeds(name):
+        return (11,) if "batched" in name else range(11, 17) if ENTRIES[name].branches else (11, 12)
+
+    return pytest.mark.parametrize(("name", "seed"), [(name, s) for name in entries(keep) for s in seeds(name)])
 
 
-def every(keep=lambda e: True):
-    """Run the test on the entries of the registry."""
+def each(keep=lambda entry: True):
+    """Run the test once on each entry of the registry."""
     return pytest.mark.parametrize("name", entries(keep))
 
 
 def simulated(entry: Entry, seed: int):
     return entry.gen_fn.simulate(gm.key(seed), entry.args)
-
-
-def unchanged(entry: Entry, trace):
-    return trace.args, (NoChange,) * len(trace.args)
 
 
 def update(entry: Entry, trace, constraints, seed: int, args=None):
@@ -55,8 +54,6 @@ def update(entry: Entry, trace, constraints, seed: int, args=None):
 
 
 @every()
-@EXAMPLES
-@given(seed=SEEDS)
 def test_assess_of_simulated_choices_is_the_score_and_the_return_value(name, seed):
     entry = ENTRIES[name]
     trace = simulated(entry, seed)
@@ -66,8 +63,6 @@ def test_assess_of_simulated_choices_is_the_score_and_the_return_value(name, see
 
 
 @every()
-@EXAMPLES
-@given(seed=SEEDS)
 def test_one_key_makes_one_trace(name, seed):
     entry = ENTRIES[name]
     first, second = simulated(entry, seed), simulated(entry, seed)
@@ -76,16 +71,14 @@ def test_one_key_makes_one_trace(name, seed):
     assert_same_tree(first.retval, second.retval)
 
 
-@every(lambda e: not e.deterministic)
+@each(lambda e: not e.deterministic)
 def test_other_keys_make_other_traces(name):
     entry = ENTRIES[name]
-    scores = {str(simulated(entry, seed).choices.to_dict()) for seed in range(30)}
-    assert len(scores) > 1
+    first = str(simulated(entry, 0).choices.to_dict())
+    assert any(str(simulated(entry, seed).choices.to_dict()) != first for seed in range(1, 30))
 
 
 @every()
-@EXAMPLES
-@given(seed=SEEDS)
 def test_propose_is_simulate_with_the_same_key(name, seed):
     entry = ENTRIES[name]
     trace = simulated(entry, seed)
@@ -99,8 +92,6 @@ def test_propose_is_simulate_with_the_same_key(name, seed):
 
 
 @every()
-@EXAMPLES
-@given(seed=SEEDS)
 def test_generate_without_constraints_is_simulate_and_weighs_nothing(name, seed):
     entry = ENTRIES[name]
     trace, weight = entry.gen_fn.generate(gm.key(seed), entry.args, EMPTY)
@@ -113,8 +104,6 @@ def test_generate_without_constraints_is_simulate_and_weighs_nothing(name, seed)
 
 
 @every()
-@EXAMPLES
-@given(seed=SEEDS)
 def test_generate_with_all_choices_weighs_the_score(name, seed):
     entry = ENTRIES[name]
     choices = simulated(entry, seed).choices
@@ -126,8 +115,6 @@ def test_generate_with_all_choices_weighs_the_score(name, seed):
 
 
 @every()
-@EXAMPLES
-@given(seed=SEEDS)
 def test_generate_with_some_choices_weighs_their_projection(name, seed):
     entry = ENTRIES[name]
     source = simulated(entry, seed)
@@ -147,8 +134,6 @@ def test_generate_with_some_choices_weighs_their_projection(name, seed):
 
 
 @every()
-@EXAMPLES
-@given(seed=SEEDS)
 def test_project_adds_up_to_the_score_over_a_partition(name, seed):
     entry = ENTRIES[name]
     trace = simulated(entry, seed)
@@ -162,8 +147,6 @@ def test_project_adds_up_to_the_score_over_a_partition(name, seed):
 
 
 @every(lambda e: not e.branches and not e.factors)
-@EXAMPLES
-@given(seed=SEEDS)
 def test_project_is_the_weight_of_generating_the_same_trace(name, seed):
     """The one law that ties project to the densities: generate counts each constrained choice in its context."""
     entry = ENTRIES[name]
@@ -179,8 +162,6 @@ def test_project_is_the_weight_of_generating_the_same_trace(name, seed):
 
 
 @every()
-@EXAMPLES
-@given(seed=SEEDS)
 def test_update_with_nothing_changes_nothing(name, seed):
     entry = ENTRIES[name]
     trace = simulated(entry, seed)
@@ -211,8 +192,6 @@ def check_update(entry, trace, constraints, result, args):
 
 
 @every()
-@EXAMPLES
-@given(seed=SEEDS)
 def test_update_weighs_the_change_of_score_without_fresh_choices(name, seed):
     entry = ENTRIES[name]
     trace, other = simulated(entry, seed), simulated(entry, seed + 1)
@@ -228,8 +207,6 @@ def test_update_weighs_the_change_of_score_without_fresh_choices(name, seed):
 
 
 @every()
-@EXAMPLES
-@given(seed=SEEDS)
 def test_update_with_all_choices_of_another_trace_and_back(name, seed):
     """Nothing is fresh: the discard undoes the update, and the two weights cancel."""
     entry = ENTRIES[name]
@@ -247,8 +224,6 @@ def test_update_with_all_choices_of_another_trace_and_back(name, seed):
 
 
 @every(lambda e: e.other_args is not None)
-@EXAMPLES
-@given(seed=SEEDS)
 def test_update_with_new_arguments_and_back(name, seed):
     entry = ENTRIES[name]
     trace = simulated(entry, seed)
@@ -261,8 +236,6 @@ def test_update_with_new_arguments_and_back(name, seed):
 
 
 @every(lambda e: e.other_args is not None)
-@EXAMPLES
-@given(seed=SEEDS)
 def test_update_with_new_arguments_and_choices(name, seed):
     entry = ENTRIES[name]
     trace, other = simulated(entry, seed), entry.gen_fn.simulate(gm.key(seed + 1), entry.other_args)
@@ -274,8 +247,6 @@ def test_update_with_new_arguments_and_choices(name, seed):
 
 
 @every()
-@EXAMPLES
-@given(seed=SEEDS)
 def test_truthful_diffs_change_no_result(name, seed):
     entry = ENTRIES[name]
     trace, other = simulated(entry, seed), simulated(entry, seed + 1)
@@ -312,8 +283,6 @@ def check_regenerate(entry, trace, selected, result, args):
 
 
 @every()
-@EXAMPLES
-@given(seed=SEEDS)
 def test_regenerate_weighs_the_retained_choices_in_their_contexts(name, seed):
     entry = ENTRIES[name]
     trace = simulated(entry, seed)
@@ -323,8 +292,6 @@ def test_regenerate_weighs_the_retained_choices_in_their_contexts(name, seed):
 
 
 @every(lambda e: e.other_args is not None)
-@EXAMPLES
-@given(seed=SEEDS)
 def test_regenerate_under_new_arguments(name, seed):
     entry = ENTRIES[name]
     trace = simulated(entry, seed)
@@ -334,8 +301,6 @@ def test_regenerate_under_new_arguments(name, seed):
 
 
 @every()
-@EXAMPLES
-@given(seed=SEEDS)
 def test_regenerate_of_everything_weighs_nothing(name, seed):
     entry = ENTRIES[name]
     trace = simulated(entry, seed)
@@ -349,8 +314,6 @@ def test_regenerate_of_everything_weighs_nothing(name, seed):
 
 
 @every()
-@EXAMPLES
-@given(seed=SEEDS)
 def test_regenerate_of_nothing_keeps_everything(name, seed):
     entry = ENTRIES[name]
     trace = simulated(entry, seed)
@@ -359,13 +322,14 @@ def test_regenerate_of_nothing_keeps_everything(name, seed):
     assert_weight(result.weight, mx.zeros_like(trace.score), trace.score)
 
 
-@every(lambda e: not e.deterministic)
+@each(lambda e: not e.deterministic)
 def test_keys_of_successive_regenerations_differ_in_effect(name):
-    """A frozen key passes every test of reproducibility: five keys must propose more than one value."""
+    """A frozen key passes every test of reproducibility: other keys must propose other values."""
     entry = ENTRIES[name]
     trace = simulated(entry, 0)
-    proposals = {str(trace.regenerate(ALL, key=seed).trace.choices.to_dict()) for seed in range(30)}
-    assert len(proposals) > 1
+    proposals = (str(trace.regenerate(ALL, key=seed).trace.choices.to_dict()) for seed in range(30))
+    first = next(proposals)
+    assert any(proposal != first for proposal in proposals)
 
 
 # ---- edit -----------------------------------------------------------------------------------------------------------
@@ -386,8 +350,6 @@ def check_edit(entry, trace, request, seed):
 
 
 @every()
-@EXAMPLES
-@given(seed=SEEDS)
 def test_constraint_edit_is_update_and_its_backward_request_undoes_it(name, seed):
     entry = ENTRIES[name]
     trace, other = simulated(entry, seed), simulated(entry, seed + 1)
@@ -399,8 +361,6 @@ def test_constraint_edit_is_update_and_its_backward_request_undoes_it(name, seed
 
 
 @every()
-@EXAMPLES
-@given(seed=SEEDS)
 def test_selection_edit_is_regenerate_and_its_backward_request_undoes_it(name, seed):
     entry = ENTRIES[name]
     trace = simulated(entry, seed)
@@ -415,8 +375,6 @@ def test_selection_edit_is_regenerate_and_its_backward_request_undoes_it(name, s
 
 
 @every()
-@EXAMPLES
-@given(seed=SEEDS)
 def test_proposal_edit_from_the_prior_weighs_only_factors(name, seed):
     """p(t') / p(t) * q(t) / q(t') is 1 for q = p, whatever addresses come and go."""
     entry = ENTRIES[name]
@@ -427,8 +385,6 @@ def test_proposal_edit_from_the_prior_weighs_only_factors(name, seed):
 
 
 @every()
-@EXAMPLES
-@given(seed=SEEDS)
 def test_sequence_edit_adds_weights_and_goes_back_in_reverse(name, seed):
     entry = ENTRIES[name]
     trace, other = simulated(entry, seed), simulated(entry, seed + 1)
@@ -447,8 +403,6 @@ def test_sequence_edit_adds_weights_and_goes_back_in_reverse(name, seed):
 
 
 @every(lambda e: e.other_args is not None)
-@EXAMPLES
-@given(seed=SEEDS)
 def test_edits_with_new_arguments_restore_the_old_ones(name, seed):
     entry = ENTRIES[name]
     trace = simulated(entry, seed)
@@ -479,7 +433,7 @@ def numeric_gradient(entry, choices, path, index, step=1e-5):
     return (score(step) - score(-step)) / (2 * step)
 
 
-@every()
+@each()
 def test_choice_gradients_are_finite_differences_of_the_score(name):
     entry = ENTRIES[name]
     trace = simulated(entry, 5)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import mlx.core as mx
 
-from genmlx.core import gradients
+from genmlx.core import execution, gradients
 from genmlx.core.choicemap import ChoiceMap, Lanes, Stack, lifted
 from genmlx.core.selection import Selection
 from genmlx.core.trace import (
@@ -31,7 +31,7 @@ from genmlx.core.trace import (
 from genmlx.numerics.errors import UsageError
 from genmlx.numerics.pytree import flatten, map_arrays, record, unflatten
 from genmlx.numerics.random import split
-from genmlx.numerics.transforms import Mapper, vmap
+from genmlx.numerics.transforms import Mapper, one_by_one, vmap
 from genmlx.numerics.types import Array, Key, Keys, Tree
 
 if TYPE_CHECKING:
@@ -101,18 +101,18 @@ class Batched:
         return BatchedTrace(self, args, inner)
 
     def generate(self, key: Key | Keys, args: tuple[Any, ...], constraints: ChoiceMap) -> GenerateResult:
-        def execution(k: Key, given: ChoiceMap) -> GenerateResult:
+        def alone(k: Key, given: ChoiceMap) -> GenerateResult:
             trace, weight = self.gen_fn.generate(k, args, given)
             return GenerateResult(trace.with_args(None), weight)
 
-        inner, weight = self._map_given(execution, constraints, self._keys(key))
+        inner, weight = self._map_given(alone, constraints, self._keys(key))
         return GenerateResult(BatchedTrace(self, args, inner), weight)
 
     def assess(self, args: tuple[Any, ...], choices: ChoiceMap) -> AssessResult:
-        def execution(_: Array, given: ChoiceMap) -> AssessResult:
+        def alone(_: Array, given: ChoiceMap) -> AssessResult:
             return self.gen_fn.assess(args, given)
 
-        return self._map_given(execution, choices, mx.arange(self.n))
+        return self._map_given(alone, choices, mx.arange(self.n))
 
     def propose(self, key: Key | Keys, args: tuple[Any, ...]) -> ProposeResult:
         return lifted(self._map(lambda k: self.gen_fn.propose(k, args), self._keys(key)), 1)
@@ -128,11 +128,11 @@ class Batched:
         argdiffs: tuple[Any, ...],
         constraints: ChoiceMap,
     ) -> UpdateResult:
-        def execution(k: Key, inner: Trace, given: ChoiceMap) -> UpdateResult:
+        def alone(k: Key, inner: Trace, given: ChoiceMap) -> UpdateResult:
             result = self.gen_fn.update(k, inner.with_args(trace.args), args, argdiffs, given)
             return result._replace(trace=result.trace.with_args(None))
 
-        result = self._map_given(execution, constraints, self._keys(key), trace.inner)
+        result = self._map_given(alone, constraints, self._keys(key), trace.inner)
         discard = lifted(result.discard, 1)
         return result._replace(trace=BatchedTrace(self, args, result.trace), discard=discard)
 
@@ -144,11 +144,11 @@ class Batched:
         argdiffs: tuple[Any, ...],
         selection: Selection,
     ) -> RegenerateResult:
-        def execution(k: Key, inner: Trace) -> RegenerateResult:
+        def alone(k: Key, inner: Trace) -> RegenerateResult:
             result = self.gen_fn.regenerate(k, inner.with_args(trace.args), args, argdiffs, selection)
             return result._replace(trace=result.trace.with_args(None))
 
-        result = self._map(execution, self._keys(key), trace.inner)
+        result = self._map(alone, self._keys(key), trace.inner)
         return result._replace(trace=BatchedTrace(self, args, result.trace))
 
     def edit(
@@ -161,12 +161,12 @@ class Batched:
     ) -> EditResult:
         new_args: list[Any] = []
 
-        def execution(k: Key, inner: Trace, asked: EditRequest) -> EditResult:
+        def alone(k: Key, inner: Trace, asked: EditRequest) -> EditResult:
             result = self.gen_fn.edit(k, inner.with_args(trace.args), asked, args, argdiffs)
             new_args.append(result.trace.args)  # the request may restore some; all executions share them
             return result._replace(trace=result.trace.with_args(None))
 
-        result = self._map_given(execution, request, self._keys(key), trace.inner)
+        result = self._map_given(alone, request, self._keys(key), trace.inner)
         discard, backward = lifted((result.discard, result.backward), 1)
         return result._replace(trace=BatchedTrace(self, new_args[-1], result.trace), discard=discard, backward=backward)
 
@@ -180,7 +180,9 @@ class Batched:
         return key if key.ndim == 2 else split(key, self.n)
 
     def _map(self, f: Callable[..., Tree], *mapped: Tree) -> Any:
-        return self.mapper(f)(*mapped)
+        # `validating` looks at values, and there are none inside vmap.
+        mapper = one_by_one if execution.is_validating() else self.mapper
+        return mapper(f)(*mapped)
 
     def _map_given(self, f: Callable[..., Tree], given: Tree, *mapped: Tree) -> Any:
         """Map ``f(*mapped, given)``, where arrays of ``given`` may or may not have the leading axis.
@@ -191,10 +193,10 @@ class Batched:
         leaves, treedef = flatten(given, is_leaf=lambda x: isinstance(x, Stack))
         split_up = [self._lane(leaf) for leaf in leaves]
 
-        def execution(lanes: list[Any], *rest: Tree) -> Tree:
+        def lane(lanes: list[Any], *rest: Tree) -> Tree:
             return f(*rest, unflatten(treedef, [_met(lane, leaf) for lane, leaf in zip(lanes, leaves, strict=True)]))
 
-        return self.mapper(execution)(split_up, *mapped)
+        return self._map(lane, split_up, *mapped)
 
     def _lane(self, leaf: Any) -> Any:
         if isinstance(leaf, Stack):

@@ -34,7 +34,7 @@ def choice_gradients(
 ) -> ChoiceGradients:
     """d/dt [log p(t; x) + <retval_gradient, r(t, x)>] for the selected choices t, and the same for the arguments.
 
-    An argument that is not a floating-point array (a Python float, too, which is a constant to MLX) has gradient None.
+    The gradient of an argument that is a Python number or an integer array is None: those are constants to MLX.
     """
     chosen = trace.choices if selection is None else trace.choices.filter(selection)
     chosen = chosen.filter(Floating(chosen))
@@ -54,7 +54,11 @@ def choice_gradients(
 
 
 def _of_floating_arrays(args: Any, gradients: Any) -> Any:
-    leaves, treedef = flatten(args)
-    floating = [isinstance(leaf, mx.array) and mx.issubdtype(leaf.dtype, mx.floating) for leaf in leaves]
-    pairs = zip(floating, flatten(gradients)[0], strict=True)
-    return unflatten(treedef, [gradient if has_one else None for has_one, gradient in pairs])
+    """The gradients, with None in the place of numbers and integer arrays; what is not a value stays as it is."""
+    values, treedef = flatten(args)
+
+    def of(value: Any, gradient: Any) -> Any:
+        floating = isinstance(value, mx.array) and mx.issubdtype(value.dtype, mx.floating)
+        return None if isinstance(value, mx.array | int | float) and not floating else gradient
+
+    return unflatten(treedef, [of(v, g) for v, g in zip(values, flatten(gradients)[0], strict=True)])

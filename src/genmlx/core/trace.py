@@ -127,7 +127,7 @@ class Trace(abc.ABC):
     def choice_gradients(self, selection: Any = None, *, retval_gradient: Any = None) -> ChoiceGradients:
         """Gradients of the score with respect to selected choices and the arguments.
 
-        The gradient of an argument that is not a floating-point array is None; give ``mx.array(2.0)``, not ``2.0``.
+        The gradient of an argument that is a Python number is None: give ``mx.array(2.0)``, not ``2.0``.
 
         Args:
             selection: which choices; default all. Integer-valued choices have no gradient and are left out.

@@ -3,40 +3,65 @@
 from genmlx.distributions.bernoulli import bernoulli, flip
 from genmlx.distributions.beta import beta
 from genmlx.distributions.beta_uniform_mixture import beta_uniform_mixture
+from genmlx.distributions.binomial import binomial
+from genmlx.distributions.categorical import categorical
 from genmlx.distributions.cauchy import cauchy
+from genmlx.distributions.delta import delta
+from genmlx.distributions.dirichlet import dirichlet
+from genmlx.distributions.discrete_uniform import discrete_uniform
 from genmlx.distributions.exponential import exponential
 from genmlx.distributions.flat import flat, positive_flat
 from genmlx.distributions.gamma import gamma
+from genmlx.distributions.geometric import geometric
 from genmlx.distributions.half import half_cauchy, half_normal
+from genmlx.distributions.iid import iid
 from genmlx.distributions.inv_gamma import inv_gamma
 from genmlx.distributions.laplace import laplace
 from genmlx.distributions.log_normal import log_normal
+from genmlx.distributions.mixture import mixture
+from genmlx.distributions.multivariate_normal import multivariate_normal
+from genmlx.distributions.neg_binomial import neg_binomial
 from genmlx.distributions.normal import broadcasted_normal, gaussian, normal
 from genmlx.distributions.piecewise_uniform import piecewise_uniform
+from genmlx.distributions.poisson import poisson
 from genmlx.distributions.student_t import student_t
 from genmlx.distributions.truncated_normal import truncated_normal
 from genmlx.distributions.uniform import uniform
+from genmlx.distributions.wishart import inv_wishart, wishart
 
 __all__ = [
     "bernoulli",
     "beta",
     "beta_uniform_mixture",
+    "binomial",
     "broadcasted_normal",
+    "categorical",
     "cauchy",
+    "delta",
+    "dirichlet",
+    "discrete_uniform",
     "exponential",
     "flat",
     "flip",
     "gamma",
     "gaussian",
+    "geometric",
     "half_cauchy",
     "half_normal",
+    "iid",
     "inv_gamma",
+    "inv_wishart",
     "laplace",
     "log_normal",
+    "mixture",
+    "multivariate_normal",
+    "neg_binomial",
     "normal",
     "piecewise_uniform",
+    "poisson",
     "positive_flat",
     "student_t",
     "truncated_normal",
     "uniform",
+    "wishart",
 ]

@@ -50,8 +50,9 @@ class BetaUniformMixture(Distribution):
 
     def log_prob(self, x: Array, theta: Any, a: Any, b: Any) -> Array:
         inside = mx.logical_and(x >= 0.0, x <= 1.0)
-        # At an edge where the beta density is 0, its logarithm must not have an infinite slope.
-        lowest, highest = _where(a > 1.0, _SMALLEST, 0.0), _where(b > 1.0, _BELOW_ONE, 1.0)
+        # At an edge where the beta density is 0 and the other is not, its logarithm must not have an infinite slope.
+        lowest = _where(_both(a > 1.0, theta < 1.0), _SMALLEST, 0.0)
+        highest = _where(_both(b > 1.0, theta < 1.0), _BELOW_ONE, 1.0)
         peak = log_density(mx.clip(mx.where(inside, x, 0.5), lowest, highest), a, b)
         return mx.where(inside, mx.logaddexp(log(theta + _TINY) + peak, _log_of_rest(theta)), -math.inf)
 
@@ -69,6 +70,10 @@ def _log_of_rest(theta: Any) -> Any:
     if isinstance(rest, mx.array):
         return mx.where(rest == 0.0, -math.inf, mx.log(rest + _TINY))
     return log(rest)
+
+
+def _both(p: Any, q: Any) -> Any:
+    return mx.logical_and(p, q) if isinstance(p, mx.array) or isinstance(q, mx.array) else p and q
 
 
 def _where(condition: Any, x: float, y: float) -> Any:

@@ -62,7 +62,9 @@ class HalfNormal(Distribution):
         return 1.0 - 2.0 * ndtr(-mx.maximum(x, 0.0) / sigma)
 
     def quantile(self, q: Array, sigma: Any) -> Array:
-        return -sigma * ndtri_exp(mx.log1p(-q) - _LOG_2)
+        upper = q > 0.5
+        centre = math.sqrt(2.0) * mx.erfinv(mx.where(upper, 0.5, q))
+        return sigma * mx.where(upper, -ndtri_exp(mx.log1p(-q) - _LOG_2), centre)
 
 
 @final

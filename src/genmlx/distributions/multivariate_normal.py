@@ -77,6 +77,14 @@ class _Gaussian(Distribution):
         return self._log_volume(self._factor(matrix)) + mean.shape[-1] * (HALF_LOG_2PI + 0.5)
 
 
+def symmetric_cholesky(matrix: Array) -> Array:
+    """Cholesky factor of the symmetric part, so that gradients with respect to the matrix are symmetric.
+
+    Those of `linalg.cholesky` are right along symmetric directions only: a step along them would not stay symmetric.
+    """
+    return linalg.cholesky(0.5 * (matrix + matrix.swapaxes(-1, -2)))
+
+
 def _apply(matrix: Array, x: Array) -> Array:
     """The product of each matrix with each vector."""
     return x @ matrix.T if matrix.ndim == 2 else (matrix @ x[..., None]).squeeze(-1)
@@ -90,7 +98,7 @@ class MultivariateNormal(_Gaussian):
 
     ``multivariate_normal(mean, scale_tril=L)`` has covariance L L^T and saves a factorisation;
     ``multivariate_normal(mean, precision=P)`` has covariance P^-1 and never inverts P. Draws are ``mean + L z`` and
-    differentiable in both parameters, as is the density. Only the lower triangle of a matrix is read.
+    differentiable in both parameters, as is the density.
 
     Args:
         mean: mean vector, shape ``(..., n)``.
@@ -107,7 +115,7 @@ class MultivariateNormal(_Gaussian):
     params = {"mean": domains.real_vector, "cov": domains.positive_definite}  # noqa: RUF012
 
     def _factor(self, matrix: Array) -> Array:
-        return linalg.cholesky(matrix)
+        return symmetric_cholesky(matrix)
 
     def variance(self, mean: Array, matrix: Array) -> Any:
         return linalg.diagonal(matrix)
@@ -130,7 +138,7 @@ class _Precision(_Gaussian):
     params = {"mean": domains.real_vector, "precision": domains.positive_definite}  # noqa: RUF012
 
     def _factor(self, matrix: Array) -> Array:
-        return linalg.cholesky(matrix)
+        return symmetric_cholesky(matrix)
 
     def _square(self, d: Array, factor: Array) -> Array:
         return mx.sum(mx.square(_apply(factor.swapaxes(-1, -2), d)), axis=-1)

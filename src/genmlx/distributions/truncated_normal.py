@@ -6,7 +6,7 @@ density needs of the two squares is (r - z)(r + z) / 2, which does not cancel. T
 
 * b > 0: r = 0, N = log(1 - Q(b) - Q(-a)), Q the upper tail;
 * b <= 0: r = b, the bound nearer to 0: N = log(Q(-b) e^(b^2/2)) + log(1 - e^-D), e^-D the ratio of the two tails;
-* narrow, (b - a)(1 + |m|) < 0.2 around the middle m: r = m, N = log of the width and a Taylor series.
+* narrow, (b - a)(1 + |m|) < 0.2 around the middle m: r = b again, N = log of the width and a Taylor series.
 
 Parameters that are Python numbers run through the same formulas on the host.
 """
@@ -84,11 +84,11 @@ class TruncatedNormal(Distribution):
 
     def mean(self, mu: Any, sigma: Any, lo: Any, hi: Any) -> Array:
         nodes = _nodes(_interval(mu, sigma, lo, hi))
-        return nodes.origin + nodes.step * nodes.expected(nodes.t)
+        return nodes.origin + nodes.step * nodes.expected(nodes.s)
 
     def variance(self, mu: Any, sigma: Any, lo: Any, hi: Any) -> Array:
         nodes = _nodes(_interval(mu, sigma, lo, hi))
-        offset = nodes.t - nodes.expected(nodes.t)[..., None]
+        offset = nodes.s - nodes.expected(nodes.s)[..., None]
         return (sigma * sigma) * nodes.expected(offset * offset)
 
     def entropy(self, mu: Any, sigma: Any, lo: Any, hi: Any) -> Array:
@@ -105,7 +105,8 @@ class TruncatedNormal(Distribution):
 
     def quantile(self, q: Array, mu: Any, sigma: Any, lo: Any, hi: Any) -> Array:
         interval = _interval(mu, sigma, lo, hi)
-        return _at_fraction(interval, _where(interval.above, q, 1.0 - q), _where(interval.above, 1.0 - q, q))
+        x = _at_fraction(interval, _where(interval.above, q, 1.0 - q), _where(interval.above, 1.0 - q, q))
+        return mx.where(q == 0.0, lo, mx.where(q == 1.0, hi, x))
 
 
 class _Interval(NamedTuple):
@@ -133,16 +134,15 @@ class _Interval(NamedTuple):
 
 
 def _interval(mu: Any, sigma: Any, lo: Any, hi: Any) -> _Interval:
-    if isinstance(lo, mx.array):
-        lo = mx.clip(lo, -1e25, 1e25)  # (inf - mu) / sigma would be inf * 0 in the backward pass
-    if isinstance(hi, mx.array):
-        hi = mx.clip(hi, -1e25, 1e25)
-    alpha, beta = _standard(lo, mu, sigma), _standard(hi, mu, sigma)
+    # (inf - mu) / sigma would be inf * 0 in the backward pass.
+    low = mx.clip(lo, -1e25, 1e25) if isinstance(lo, mx.array) else lo
+    high = mx.clip(hi, -1e25, 1e25) if isinstance(hi, mx.array) else hi
+    alpha, beta = _standard(low, mu, sigma), _standard(high, mu, sigma)
     above = True if _is(beta, _FAR) and not _is(alpha, -_FAR) else False if _is(alpha, -_FAR) else alpha + beta > 0.0
     a, b = _where(above, -beta, alpha), _where(above, -alpha, beta)
     if _is(a, -_FAR):
         return _Interval(mu, sigma, lo, hi, above, a, b, _FAR, -0.5 * _FAR)
-    return _Interval(mu, sigma, lo, hi, above, a, b, (hi - lo) / sigma, 0.5 * (a + b))
+    return _Interval(mu, sigma, lo, hi, above, a, b, (high - low) / sigma, 0.5 * (a + b))
 
 
 def _standard(bound: Any, mu: Any, sigma: Any) -> Any:
@@ -153,7 +153,7 @@ def _standard(bound: Any, mu: Any, sigma: Any) -> Any:
 
 def _log_mass(interval: _Interval) -> tuple[Any, Any]:
     """The anchor (as a value of x) and N."""
-    mu, _, lo, hi, _, a, b, width, middle = interval
+    mu, _, _, _, _, a, b, width, middle = interval
     central = b > 0.0
     tail_b = _log_scaled_tail(_where(central, b, -b))
     q = exp(tail_b - 0.5 * (b * b))
@@ -163,15 +163,12 @@ def _log_mass(interval: _Interval) -> tuple[Any, Any]:
     # The clips are beyond what a selected case can reach.
     q = _smaller(q + exp(tail_a - 0.5 * (a * a)), 0.95)
     ratio = _larger(tail_b - tail_a - width * middle, 0.05)
-    narrow = _is_narrow(width, middle)
+    narrow = width * (1.0 - middle) < 0.2
     w, m = _where(narrow, width, 0.1), _where(narrow, middle, 0.0)
-    series = log(w) - _HALF_LOG_2PI + log1p((m * m - 1.0) * (w * w) / 24.0)
+    slope = (0.5 * w) * (m + 0.25 * w)  # (b^2 - m^2) / 2
+    series = log(w) - _HALF_LOG_2PI + log1p((m * m - 1.0) * (w * w) / 24.0) + slope
     n = _where(narrow, series, _where(central, log1p(-q), tail_b + _log1mexp(ratio)))
-    return _where(narrow, 0.5 * (lo + hi), _where(central, mu, interval.near)), n
-
-
-def _is_narrow(width: Any, middle: Any) -> Any:
-    return width * (1.0 - middle) < 0.2
+    return _where(narrow, interval.near, _where(central, mu, interval.near)), n
 
 
 def _at_fraction(interval: _Interval, v: Array, u: Array) -> Array:
@@ -228,11 +225,11 @@ def _inverse(interval: _Interval, log_p: Array) -> Array:
 
 
 class _Nodes(NamedTuple):
-    """Integration nodes x = origin + step t, with normalised weights, and (z^2 - r^2) / 2 for the anchor r."""
+    """Integration nodes x = origin + step s, with normalised weights, and (z^2 - r^2) / 2 for the anchor r."""
 
     origin: Array
     step: Array
-    t: Array
+    s: Array
     weights: Array
     half_squares: Array
 
@@ -246,21 +243,20 @@ _POINTS, _WEIGHTS = (v.astype(np.float32).tolist() for v in np.polynomial.legend
 def _nodes(interval: _Interval) -> _Nodes:
     mu, sigma, _, _, above, a, b, width, middle = (_as_array(v) for v in interval)
     k, top = mx.maximum(-b, 0.0), mx.minimum(b, 9.0)
+    narrow = width * (1.0 - middle) < 0.2
+    central = mx.logical_and(b > 0.0, mx.logical_not(narrow))
     # What is left out has a mass of e^-40.
-    reach = mx.where(b > 0.0, top - mx.maximum(a, -9.0), 80.0 / (mx.sqrt(k * k + 80.0) + k))
+    reach = mx.where(central, top - mx.maximum(a, -9.0), 80.0 / (mx.sqrt(k * k + 80.0) + k))
     t = mx.minimum(width, reach)[..., None] * (0.5 + 0.5 * mx.array(_POINTS))
-    z = top[..., None] - t
-    drop = mx.where(b[..., None] > 0.0, 0.5 * (z * z), t * (0.5 * t + k[..., None]))
-    weights = mx.array(_WEIGHTS) * mx.exp(-drop)
-    step = mx.where(above, sigma, -sigma)
-    half, m = (0.5 * width)[..., None] - t, middle[..., None]
-    narrow = _is_narrow(width, middle)[..., None]
+    s = mx.where(central[..., None], t - top[..., None], t)
+    half_squares = mx.where(central[..., None], 0.5 * (s * s), t * (0.5 * t - b[..., None]))
+    weights = mx.array(_WEIGHTS) * mx.exp(-half_squares)
     return _Nodes(
-        mx.where(b > 9.0, mu - 9.0 * step, interval.near),
-        step,
-        t,
+        mx.where(central, mu, _as_array(interval.near)),
+        mx.where(above, sigma, -sigma),
+        s,
         weights / mx.sum(weights, axis=-1, keepdims=True),
-        mx.where(narrow, (0.5 * half) * (half + 2.0 * m), drop),
+        half_squares,
     )
 
 

@@ -7,6 +7,7 @@ import mlx.core as mx
 
 from genmlx.core import execution
 from genmlx.core.distribution import Distribution
+from genmlx.distributions.multivariate_normal import symmetric_cholesky
 from genmlx.numerics import domains, linalg, samplers, special
 from genmlx.numerics.domains import Domain
 from genmlx.numerics.errors import DomainError, ShapeError
@@ -107,7 +108,7 @@ class Wishart(_Wishart):
     params = {"df": domains.positive, "scale": domains.positive_definite}  # noqa: RUF012
 
     def _factor(self, matrix: Array) -> Array:
-        return linalg.cholesky(matrix)
+        return symmetric_cholesky(matrix)
 
     def _scale(self, matrix: Array) -> Array:
         return matrix
@@ -145,13 +146,13 @@ class InvWishart(_Matrices):
 
     def sample(self, key: Key, df: Any, scale: Array, shape: Shape) -> Array:
         white = linalg.cholesky(samplers.wishart(key, df, mx.eye(scale.shape[-1]), shape))
-        root = linalg.solve_triangular(white, linalg.cholesky(scale).swapaxes(-1, -2))
+        root = linalg.solve_triangular(white, symmetric_cholesky(scale).swapaxes(-1, -2))
         return root.swapaxes(-1, -2) @ root
 
     def log_prob(self, x: Array, df: Any, scale: Array) -> Array:
         n = x.shape[-1]
         factor, inside = _value_factor(x)
-        scale_factor = linalg.cholesky(scale)
+        scale_factor = symmetric_cholesky(scale)
         squares = mx.sum(mx.square(linalg.solve_triangular(factor, scale_factor)), axis=(-1, -2))
         shape = df * linalg.logdet_tril(scale_factor) - (df + (n + 1)) * linalg.logdet_tril(factor)
         return mx.where(inside, shape - 0.5 * squares - _log_normaliser(df, n), -math.inf)
@@ -167,14 +168,14 @@ class InvWishart(_Matrices):
 
     def entropy(self, df: Any, scale: Array) -> Any:
         n = scale.shape[-1]
-        log_det = 2.0 * linalg.logdet_tril(linalg.cholesky(scale))
+        log_det = 2.0 * linalg.logdet_tril(symmetric_cholesky(scale))
         expected = log_det - n * _LOG_2 - _digammas(df, n)  # E log det X
         return _log_normaliser(df, n) - 0.5 * df * log_det + 0.5 * (df + (n + 1)) * expected + 0.5 * n * df
 
 
 def _value_factor(x: Array) -> tuple[Array, Array]:
     """The Cholesky factor of a value (the identity for one outside the support), and whether it is in the support."""
-    factor = linalg.cholesky(x)
+    factor = symmetric_cholesky(x)
     asymmetry = mx.max(mx.abs(x - x.swapaxes(-1, -2)), axis=(-1, -2))
     inside = (factor[..., 0, 0] > 0.0) & (asymmetry <= _SYMMETRY_TOLERANCE * mx.max(mx.abs(x), axis=(-1, -2)))
     return mx.where(inside[..., None, None], factor, mx.eye(x.shape[-1])), inside

@@ -51,10 +51,13 @@ def repeat(kernel: Kernel, times: int) -> Kernel:
     return cycle([kernel] * check_count("times", times, 1))
 
 
-def mix(weighted: Sequence[tuple[float, Kernel]]) -> Kernel:
+def mix(weighted: Sequence[Any]) -> Kernel:
     """One of several kernels, chosen with the given probabilities (normalised) at each step.
 
     Vectorised chains choose apart: there, each step runs all the kernels and keeps one of their results.
+
+    Args:
+        weighted: pairs (probability, kernel).
     """
     pairs = list(weighted)
     if not pairs or not all(isinstance(pair, tuple | list) and len(pair) == 2 for pair in pairs):

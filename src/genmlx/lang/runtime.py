@@ -4,6 +4,7 @@ A `Run` answers ``call @ address`` with a handler's step and folds the steps: tr
 and weights, the discard. It enforces that addresses are distinct and that errors name the whole path.
 """
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -112,7 +113,7 @@ def _explain_forgotten_address(error: Exception, forgotten: Exception | None) ->
             "If the list holds a call such as normal(0.0, 1.0), its address is missing: "
             + MSG_FORGOTTEN.format(call="normal(0.0, 1.0)")
         )
-    if "genmlx.core" in text and "Call" in text:
+    if re.search(r"genmlx\.core\.\w+\.\w*Call\b", text):
         raise UsageError(
             "a call of a generative function was given to an MLX function as a value: the address is missing",
             fix=MSG_FORGOTTEN.format(call="normal(0.0, 1.0)"),

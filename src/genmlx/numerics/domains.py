@@ -225,7 +225,5 @@ positive_ordered = Domain(
     lambda x: mx.logical_and(_all(x[..., 1:] > x[..., :-1]), _all(mx.logical_and(x > 0, x < math.inf))),
     1,
 )
-unit_vector = Domain(
-    "a vector of length 1", lambda x: mx.abs(mx.sum(x * x, axis=-1) - 1) <= _SIMPLEX_TOLERANCE, 1
-)
+unit_vector = Domain("a vector of length 1", lambda x: mx.abs(mx.sum(x * x, axis=-1) - 1) <= _SIMPLEX_TOLERANCE, 1)
 correlation = Domain("a correlation matrix", _is_correlation, 2)

@@ -59,6 +59,7 @@ class Case:
         undefined: "mean" or "variance", if the family raises because there is none.
         sampler: False for improper families.
         rtol, atol, gradient_rtol: other tolerances than those of the suite, and ``reason``, why.
+        quantile_atol: how far the probability at a quantile may be from its level, for the same ``reason``.
         name: of the test; default: the family's.
     """
 
@@ -81,11 +82,13 @@ class Case:
     rtol: float | None = None
     atol: float | None = None
     gradient_rtol: float | None = None
+    quantile_atol: float = 3e-7
     reason: str = ""
     name: str = ""
 
     def __post_init__(self) -> None:
-        assert self.reason or (self.rtol, self.atol, self.gradient_rtol) == (None,) * 3, "a tolerance needs a reason"
+        usual = (self.rtol, self.atol, self.gradient_rtol, self.quantile_atol) == (None, None, None, 3e-7)
+        assert usual or self.reason, "a tolerance needs a reason"
         assert len(self.stackable) >= 2, "two points of one shape are needed for batches"
         if not self.name:
             object.__setattr__(self, "name", self.family.name)

@@ -124,15 +124,17 @@ class TruncatedNormalOracle:
         )
 
     def cdf(self, x):
-        z = self.sign * (np.clip(x, self.lo, self.hi) - self.mu) / self.sigma
+        inside = (x > self.lo) & (x < self.hi)
+        z = self.sign * (np.where(inside, x, self.mu + self.sigma * self.sign * self.b) - self.mu) / self.sigma
         below = np.exp(self._log_between(self.a, z) - self.log_mass)
-        return below if self.sign > 0 else 1.0 - below
+        return np.where(inside, below if self.sign > 0 else 1.0 - below, x >= self.hi)
 
     def ppf(self, q):
         part = q if self.sign > 0 else 1.0 - q
         with np.errstate(divide="ignore"):
             log_p = special.log_ndtr(self.b) + np.log(part + (1 - part) * np.exp(special.log_ndtr(self.a) - special.log_ndtr(self.b)))
-        return self.mu + self.sigma * self.sign * special.ndtri_exp(log_p)
+        x = np.clip(self.mu + self.sigma * self.sign * special.ndtri_exp(log_p), self.lo, self.hi)
+        return np.where(q == 0.0, self.lo, np.where(q == 1.0, self.hi, x))
 
     def _integral(self, f):
         # From the bound nearer to the mode, over forty of its own scales.
@@ -142,7 +144,7 @@ class TruncatedNormalOracle:
         def g(z):
             return f(self.mu + self.sigma * self.sign * z) * np.exp(-0.5 * z * z - 0.5 * np.log(2.0 * np.pi) - self.log_mass)
 
-        return integrate.quad(g, end, start, points=mode, epsabs=0.0, epsrel=1e-11, limit=200)[0]
+        return integrate.quad(g, end, start, points=mode, epsabs=1e-12, epsrel=1e-10, limit=200)[0]
 
     def mean(self):
         near = self.mu + self.sigma * self.sign * max(min(self.b, 10.0), self.a)
@@ -182,17 +184,26 @@ CASES = [
     ),
     Case(
         family=uniform,
-        points=[(0.0, 1.0), (-1.5, 2.25), (0.1, 0.3), (1e4, 1e4 + 0.125)],
+        points=[(0.0, 1.0), (-1.5, 2.25), (0.1, 0.3), (-1e6, 1e6)],
         oracle=lambda lo, hi: stats.uniform(lo, hi - lo),
         grid=between,
         outside=beyond,
         smooth=lambda lo, hi: lo + np.array([0.1, 0.5, 0.8]) * (hi - lo),
-        gradients=[],  # a finite difference of 1e4 in 1e-5 steps over the edge: see test_continuous
         invalid={
             "lo": [(-INF, 1.0), (NAN, 1.0)],
             "hi": [(0.0, 0.0), (0.0, -1.0), (0.0, INF), (0.0, NAN)],
         },
         pathwise=["lo", "hi"],
+    ),
+    Case(
+        name="uniform_offset",
+        family=uniform,
+        points=[(1e4, 1e4 + 0.125), (-64.0, -64.0 + 2.0**-10)],
+        oracle=lambda lo, hi: stats.uniform(lo, hi - lo),
+        grid=between,
+        outside=beyond,
+        gof=False,  # there are only 128 floats in the interval
+        gradients=[],  # a finite difference needs a step wider than it
     ),
     Case(
         family=exponential,
@@ -315,7 +326,7 @@ CASES = [
         points=[(0.001, 1.0), (1.0, 0.001), (0.001, 0.001), (1e4, 3e4), (1e6, 0.01), (1e5, 1.0)],
         oracle=stats.beta,
         grid=lambda a, b: [0.0, 1.0, 0.4, *UNIT, a / (a + b)],
-        smooth=lambda a, b: np.clip(stats.beta(a, b).ppf([0.3, 0.5, 0.9]), 1e-6, 1 - 1e-4),
+        smooth=lambda a, b: np.clip(stats.beta(a, b).ppf([0.02, 0.25, 0.98]), 1e-6, 0.99),
         sampler=False,  # most draws are below the smallest float, or 1
     ),
     Case(
@@ -351,7 +362,7 @@ CASES = [
         oracle=lambda bounds, probs: stats.rv_histogram((probs, bounds), density=False),
         grid=lambda bounds, probs: [*bounds, *(0.5 * (bounds[1:] + bounds[:-1])), neighbours(bounds[1])[0], neighbours(bounds[-1])[0]],
         outside=lambda bounds, probs: [neighbours(bounds[0])[0], bounds[-1], -1e30, 1e30],
-        smooth=lambda bounds, probs: bounds[0] + 0.9 * (bounds[-1] - bounds[0]) * np.ones(2),
+        smooth=lambda bounds, probs: np.full(2, 0.5 * (bounds[-2] + bounds[-1])),
         invalid={
             "bounds": [([0.0, 0.0, 1.0], [1.0, 1.0]), ([0.0, 1.0, INF], [1.0, 1.0]), ([1.0, 0.0, 2.0], [1.0, 1.0])],
             "probs": [([0.0, 1.0, 2.0], [0.0, 0.0]), ([0.0, 1.0, 2.0], [-1.0, 2.0]), ([0.0, 1.0, 2.0], [NAN, 1.0])],
@@ -381,6 +392,8 @@ CASES = [
             "hi": [(0.0, 1.0, 0.0, 0.0), (0.0, 1.0, 0.0, -1.0), (0.0, 1.0, 0.0, NAN)],
         },
         pathwise=["mu", "sigma", "lo", "hi"],
+        quantile_atol=2e-6,
+        reason="z is found to 1e-7, which is 1e-6 of the mass of an interval of width 0.1 sigma",
     ),
     Case(
         name="truncated_normal_above",
@@ -407,11 +420,28 @@ CASES = [
     Case(
         name="truncated_normal_narrow",
         family=truncated_normal,
-        points=[(0.0, 1.0, 5.0, 5.0 + 2.0**-17), (0.0, 1.0, -(2.0**-18), 2.0**-17), (0.0, 1e6, 0.0, 1.0), (0.0, 1.0, 1000.0, 1000.0 + 2.0**-7), (0.0, 1.0, -1000.0, 3.0)],
+        points=[
+            (-5.0, 1.0, 0.0, 2.0**-17),
+            (0.0, 1.0, -(2.0**-18), 2.0**-17),
+            (0.0, 2.0**20, 0.0, 1.0),
+            (-1000.0, 1.0, 0.0, 2.0**-7),
+            (3.0, 1.0, -1000.0, 0.0),
+        ],
         oracle=TruncatedNormalOracle,
         grid=inside_truncated,
         outside=outside_truncated,
         smooth=middle_truncated,
         gradients=[],  # finite differences need steps wider than the interval
+    ),
+    Case(
+        name="truncated_normal_few_floats",
+        family=truncated_normal,
+        points=[(0.0, 1.0, 5.0, 5.0 + 2.0**-17), (0.0, 1.0, 1000.0, 1000.0 + 2.0**-7), (0.0, 1.0, -1000.0, 3.0)],
+        oracle=TruncatedNormalOracle,
+        grid=inside_truncated,
+        outside=outside_truncated,
+        smooth=middle_truncated,
+        gradients=[],
+        sampler=False,  # the draws of the first are 16 floats
     ),
 ]

@@ -7,7 +7,7 @@ import mlx.core as mx
 
 from genmlx.distributions.bijectors.base import Bijector, fit
 from genmlx.numerics.errors import DomainError
-from genmlx.numerics.types import Array, Number, Shape
+from genmlx.numerics.types import Array, Number
 
 __all__ = ["Negate", "Scale", "Shift"]
 

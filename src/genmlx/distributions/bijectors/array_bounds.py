@@ -35,26 +35,26 @@ class ArrayBounds(Bijector):
     upper: Number | Array
 
     def _forward_and_log_det(self, y: Array) -> tuple[Array, Array]:
-        y, lower, upper = fit(self, y, self.lower, self.upper)
-        return _choose(lower, upper, lambda b: b.forward_and_log_det(y))
+        y, choose, bijectors = self._by_elements(y)
+        x, log_det = zip(*[b.forward_and_log_det(y) for b in bijectors], strict=True)
+        return choose(*x), choose(*log_det)
 
     def _inverse(self, x: Array) -> Array:
-        x, lower, upper = fit(self, x, self.lower, self.upper)
-        return _choose(lower, upper, lambda b: (b.inverse(x),))[0]
+        x, choose, bijectors = self._by_elements(x)
+        return choose(*[b.inverse(x) for b in bijectors])
 
+    def _by_elements(self, value: Array) -> tuple[Array, Callable[..., Array], tuple[Bijector, ...]]:
+        """The value, the four bijectors, and how to choose from their results."""
+        value, lower, upper = fit(self, value, self.lower, self.upper)
+        no_lower, lower = _replace(lower, -math.inf, 0.0)
+        no_upper, upper = _replace(upper, math.inf, 1.0)
 
-def _choose(
-    lower: Number | Array, upper: Number | Array, of: Callable[[Bijector], tuple[Array, ...]]
-) -> tuple[Array, ...]:
-    no_lower, lower = _replace(lower, -math.inf, 0.0)
-    no_upper, upper = _replace(upper, math.inf, 1.0)
-    if not isinstance(lower, mx.array):
-        lower = mx.array(lower, upper.dtype)  # where Sigmoid is not chosen its bounds may decrease, which numbers may not
-    both, above, below, free = (of(b) for b in (Sigmoid(lower, upper), LowerBounded(lower), UpperBounded(upper), Identity()))
-    return tuple(
-        mx.where(no_lower, mx.where(no_upper, d, c), mx.where(no_upper, b, a))
-        for a, b, c, d in zip(both, above, below, free, strict=True)
-    )
+        def choose(both: Array, above: Array, below: Array, free: Array) -> Array:
+            return mx.where(no_lower, mx.where(no_upper, free, below), mx.where(no_upper, above, both))
+
+        # As an array, for where Sigmoid is not chosen its bounds may decrease, which those of numbers may not.
+        lower = lower if isinstance(lower, mx.array) else mx.array(lower, value.dtype)
+        return value, choose, (Sigmoid(lower, upper), LowerBounded(lower), UpperBounded(upper), Identity())
 
 
 def _replace(bound: Number | Array, infinity: float, finite: float) -> tuple[Array | bool, Number | Array]:

@@ -16,8 +16,7 @@ from __future__ import annotations
 
 import abc
 import dataclasses
-import functools
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import mlx.core as mx
 
@@ -25,9 +24,6 @@ from genmlx.numerics.errors import ShapeError
 from genmlx.numerics.pytree import record
 from genmlx.numerics.special import promote
 from genmlx.numerics.types import Array, ArrayLike, Number, Shape
-
-if TYPE_CHECKING:
-    from genmlx.distributions.bijectors.compose import Compose
 
 __all__ = ["Bijector", "fit", "sum_trailing"]
 
@@ -61,7 +57,7 @@ class Bijector(abc.ABC):
         """The inverse of an array whose shape has been checked."""
 
     def _constrained_event(self, event: Shape) -> Shape:
-        """The shape of one x, given the shape of one y; a ShapeError if there is none. Batch axes are not its matter."""
+        """The shape of one x, given the shape of one y; a ShapeError if there is none."""
         return event
 
     def _unconstrained_event(self, event: Shape) -> Shape:
@@ -108,11 +104,9 @@ class Bijector(abc.ABC):
         batch, event = self._split(shape, self.event_ndim_out, "a constrained")
         return batch + self._unconstrained_event(event)
 
-    def __matmul__(self, inner: Bijector) -> Compose:
-        """``(a @ b).forward(y)`` is ``a.forward(b.forward(y))``."""
-        from genmlx.distributions.bijectors.compose import Compose
-
-        return Compose(self, inner)
+    def __matmul__(self, inner: Bijector) -> Bijector:
+        """``(a @ b).forward(y)`` is ``a.forward(b.forward(y))``; `compose`, which knows how, attaches it."""
+        raise NotImplementedError
 
     def _split(self, shape: Shape, event_ndim: int, kind: str) -> tuple[Shape, Shape]:
         if len(shape) < event_ndim:
@@ -144,7 +138,7 @@ def fit(bijector: Bijector, value: Array, *parameters: Number | Array) -> tuple[
             f"which does not broadcast to a value of shape {value.shape}",
             fix="one unconstrained value for each element: a value of the shape of the parameters, batch axes in front",
         )
-    dtype = functools.reduce(mx.result_type, arrays, value)
+    dtype = mx.result_type(value, *arrays)
     return tuple([p.astype(dtype) if isinstance(p, mx.array) else p for p in (value, *parameters)])
 
 

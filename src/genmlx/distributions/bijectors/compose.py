@@ -55,6 +55,13 @@ class Compose(Bijector):
         return self.inner.unconstrained_shape(self.outer.unconstrained_shape(event))
 
 
+def _matmul(outer: Bijector, inner: Bijector) -> Bijector:
+    return Compose(outer, inner)
+
+
+Bijector.__matmul__ = _matmul
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Invert(Bijector):
     r"""A bijector backwards: $x = f^{-1}(y)$, with $\log|\det J| = -\log|\det J_f(f^{-1}(y))|$.

@@ -106,6 +106,4 @@ def _factor(y: Array) -> tuple[Array, Array]:
 @functools.lru_cache(maxsize=64)
 def _weights(n: int, of_product: bool) -> Array:
     """The weight of each log(1 - z²) in the log determinant; i and j count from 0 here."""
-    return mx.array(
-        [[0.5 * ((n if of_product else i + 1) - j) if j < i else 0.0 for j in range(n)] for i in range(n)]
-    )
+    return mx.array([[0.5 * ((n if of_product else i + 1) - j) if j < i else 0.0 for j in range(n)] for i in range(n)])

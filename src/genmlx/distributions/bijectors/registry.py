@@ -73,18 +73,19 @@ def bijector_for(domain: Domain) -> Bijector:
         >>> bijector_for(domains.interval(-1.0, 1.0)).forward(0.0).item()
         0.0
     """
-    for kind in (domain, *type(domain).__mro__[:-1]):
-        if kind in REGISTRY:
-            found = REGISTRY[kind]  # type: ignore[index]
-            if not isinstance(found, Bijector) and domain.discrete:
-                break
-            return found if isinstance(found, Bijector) else found(domain)
+    found = REGISTRY.get(domain)
+    if isinstance(found, Bijector):
+        return found
     if domain.discrete:
         raise UsageError(
             f"values that are {domain.name} are discrete: they have no gradient and no unconstrained coordinates",
             fix="leave these addresses out of the selection of a gradient-based method and move them by "
             "gm.kernels.mh or gm.kernels.gibbs, sum them out (gm.enumeration), or use a continuous relaxation",
         )
+    for kind in type(domain).__mro__:
+        make = REGISTRY.get(kind)
+        if make is not None and not isinstance(make, Bijector):
+            return make(domain)
     raise UsageError(
         f"no bijector onto the set of values that are {domain.name}",
         fix="register_bijector(domain, bijector), with the domain that the distribution gives as its support",

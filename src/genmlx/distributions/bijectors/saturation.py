@@ -32,7 +32,7 @@ def exp(x: Array) -> Array:
 
 
 def saturating_exp(y: Array, limit: float | None = None) -> tuple[Array, Array]:
-    """e^y for \\|y\\| <= limit, its value there beyond; and the logarithm of its slope.
+    """e^y for |y| <= limit, its value there beyond; and the logarithm of its slope.
 
     Beyond the upper limit the logarithm is -inf: it would grow with y while the density stands still, and the mass
     would run away. Below the lower one it stays y, which is smaller than anything, and its gradient points back.
@@ -48,7 +48,7 @@ def saturating_log(x: Array, limit: float | None = None) -> Array:
 
 
 def absolute(y: Array) -> tuple[Array, Array]:
-    """Whether y < 0, and \\|y\\| with slope 1 at 0, where mx.abs has none (the even functions of it want one)."""
+    """Whether y < 0, and |y| with slope 1 at 0, where mx.abs has none (the even functions of it want one)."""
     negative = y < 0.0
     return negative, mx.where(negative, -y, y)
 

@@ -38,9 +38,11 @@ class Simplex(Bijector):
         array([48.8452], dtype=float32)
 
     References:
-        Egozcue et al., Isometric logratio transformations for compositional data analysis, Math. Geology 35 (2003).
+        Egozcue et al., Isometric logratio transformations for compositional data analysis, Mathematical Geology 35
+        (2003).
         Stan Reference Manual, chapter Constraint Transforms, section Unit Simplex.
-        Betancourt, Cruising the simplex: Hamiltonian Monte Carlo and the Dirichlet distribution, arXiv:1010.3436 (2012).
+        Betancourt, Cruising the simplex: Hamiltonian Monte Carlo and the Dirichlet distribution, arXiv:1010.3436
+        (2012).
     """
 
     event_ndim_in = event_ndim_out = 1

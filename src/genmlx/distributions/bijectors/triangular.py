@@ -57,7 +57,9 @@ def square_side(name: str, event: Shape) -> int:
 
 @functools.lru_cache(maxsize=64)
 def _places(n: int, strict: bool) -> Array:
-    return mx.array([[length_of(i, strict=strict) + j + 1 if j < i + (not strict) else 0 for j in range(n)] for i in range(n)])
+    return mx.array(
+        [[length_of(i, strict=strict) + j + 1 if j < i + (not strict) else 0 for j in range(n)] for i in range(n)]
+    )
 
 
 @functools.lru_cache(maxsize=64)

@@ -17,6 +17,6 @@ class Assess(NamedTuple):
 
     choices: ChoiceMap
 
-    def at(self, key: Key, path: Path, gen_fn: GenerativeFunction, args: tuple[Any, ...]) -> Step:
+    def at(self, key: Key | None, path: Path, gen_fn: GenerativeFunction, args: tuple[Any, ...]) -> Step:
         weight, retval = gen_fn.assess(args, self.choices.below(path))
         return Step(Assessed(gen_fn, retval, weight))

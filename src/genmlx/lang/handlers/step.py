@@ -28,6 +28,6 @@ class Step(NamedTuple):
 class Handler(Protocol):
     """What a call at an address does, as a pure function."""
 
-    def at(self, key: Key, path: Path, gen_fn: GenerativeFunction, args: tuple[Any, ...]) -> Step:
+    def at(self, key: Key | None, path: Path, gen_fn: GenerativeFunction, args: tuple[Any, ...]) -> Step:
         """The call of ``gen_fn`` on ``args`` at ``path``."""
         ...

@@ -1,0 +1,32 @@
+"""What the special functions share: the dtype of the arguments, constants, polynomials, exp."""
+
+import math
+from typing import Any, cast
+
+import mlx.core as mx
+
+from genmlx.numerics.types import Array, ArrayLike
+
+__all__ = ["HALF_LOG_2PI", "LOG_2", "exp", "polynomial", "promote"]
+
+LOG_2 = math.log(2.0)
+HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
+
+
+def promote(*args: ArrayLike) -> tuple[Array, ...]:
+    """The arguments as arrays of one dtype: float64 if one of them is, else float32."""
+    dtype = mx.float64 if any(isinstance(x, mx.array) and x.dtype == mx.float64 for x in args) else mx.float32
+    return tuple(x.astype(dtype) if isinstance(x, mx.array) else mx.array(cast(Any, x), dtype) for x in args)
+
+
+def polynomial(coefficients: tuple[float, ...], x: Array) -> Array:
+    """The polynomial with these coefficients, lowest first (two at least)."""
+    total = coefficients[-1] * x + coefficients[-2]
+    for c in coefficients[-3::-1]:
+        total = total * x + c
+    return total
+
+
+def exp(x: Array) -> Array:
+    """e^x in the precision of x: ``mx.exp`` has that of float32 always."""
+    return mx.exp(x) if x.dtype == mx.float32 else mx.power(math.e, x)
