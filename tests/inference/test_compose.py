@@ -42,7 +42,9 @@ def test_cycle_runs_its_kernels_in_order_each_with_a_key_of_its_own(key, trace):
 
 
 def test_cycle_passes_the_trace_on(key, trace):
-    add = lambda address: lambda _, t: (t.update({address: t[address] + 1.0}).trace, Info(mx.array(1.0), mx.array(True)))  # noqa: E731
+    add = lambda address: (
+        lambda _, t: (t.update({address: t[address] + 1.0}).trace, Info(mx.array(1.0), mx.array(True)))
+    )
     new, _ = k.cycle([add("slope"), add("intercept"), add("slope")])(key, trace)
     assert_close(new["slope"].item(), trace["slope"].item() + 2.0)
     assert_close(new["intercept"].item(), trace["intercept"].item() + 1.0)

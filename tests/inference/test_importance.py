@@ -65,9 +65,7 @@ def test_a_proposal_is_divided_out(key):
 
     p = importance_sampling(location(5.0), {"y": 2.0}, particles=50, proposal=guide(1.5), key=key)
     mu = np.array(p["mu"], np.float64)
-    expected = (
-        log_normal_density(mu, 0.0, 5.0) + log_normal_density(2.0, mu, 1.0) - log_normal_density(mu, 1.5, 0.5)
-    )
+    expected = log_normal_density(mu, 0.0, 5.0) + log_normal_density(2.0, mu, 1.0) - log_normal_density(mu, 1.5, 0.5)
     assert_close(p.log_weights, expected, atol=1e-5)
 
 

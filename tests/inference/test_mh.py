@@ -19,7 +19,17 @@ from genmlx.numerics.errors import (
 from genmlx.numerics.random import split
 from helpers.keys import key_for
 from helpers.tolerances import assert_close, assert_exact
-from inference.models import LINE_OBSERVATIONS, LINE_XS, branches, coins, line, location, lost_observation, nested, vectors
+from inference.models import (
+    LINE_OBSERVATIONS,
+    LINE_XS,
+    branches,
+    coins,
+    line,
+    location,
+    lost_observation,
+    nested,
+    vectors,
+)
 
 k = gm.kernels
 
@@ -53,7 +63,9 @@ def test_only_the_selected_choices_move(key):
 
 
 @pytest.mark.parametrize(
-    "selection", [gm.select("mu", "y"), gm.ALL, gm.select_where(lambda a: True), None], ids=["y", "ALL", "where", "default"]
+    "selection",
+    [gm.select("mu", "y"), gm.ALL, gm.select_where(lambda a: True), None],
+    ids=["y", "ALL", "where", "default"],
 )
 def test_observations_are_never_resampled_even_when_they_are_selected(selection, key):
     chains = mh(location(2.0), {"y": 1.5}, selection=selection, samples=40, key=key)
@@ -200,10 +212,9 @@ def test_a_backward_proposal_that_cannot_reverse_the_move_is_an_error():
 @pytest.mark.parametrize("role", ["proposal", "backward"])
 def test_a_proposal_that_is_no_generative_function_is_an_error(proposal, role):
     arguments = (proposal, None) if role == "proposal" else (drift_up, proposal)
-    with pytest.raises(UsageError, match="proposal") as error:
+    with pytest.raises(UsageError, match="a proposal is a generative function of the current trace, found") as error:
         mh(location(5.0), {"y": 2.0}, proposal=arguments[0], backward=arguments[1], samples=5)
-    assert "generative function" in str(error.value)
-    assert "@gen" in error.value.fix
+    assert "not called" in error.value.fix
 
 
 # ---- random walks ---------------------------------------------------------------------------------------------------
@@ -231,14 +242,16 @@ def test_a_random_walk_moves_every_element_by_its_own_step(sd):
     sd = mx.array(sd) if isinstance(sd, list) else sd
     steps = []
     kernel = random_walk_kernel("a", sd)
-    for key in split(key_for("steps"), 300):
+    for key in split(key_for("steps"), 60):
         new, _ = kernel(key, trace)
         if new is not trace:
             steps.append(np.array(new["a"] - trace["a"]))
-    proposals = np.stack([np.array(mx.random.normal((3,), key=split(key, 3)[0])) for key in split(key_for("steps"), 300)])
+    proposals = np.stack(
+        [np.array(mx.random.normal((3,), key=split(key, 3)[0])) for key in split(key_for("steps"), 60)]
+    )
     moved = np.stack(steps)
     accepted = np.any(moved != 0, axis=1)
-    assert 0 < accepted.sum()
+    assert accepted.sum() > 0
     assert_close(moved[accepted], (proposals * np.array(sd))[accepted], rtol=1e-3, atol=1e-5)
 
 

@@ -534,11 +534,22 @@ def _assembled(entries: list[tuple[tuple[Component | slice, ...], ChoiceMap]]) -
 
 
 def _joined(a: ChoiceMap, b: ChoiceMap) -> ChoiceMap:
-    if not _disjoint(a, b):
-        if (a.value is None) != (b.value is None):
-            raise ConstraintError("a value is given here, and choices below it", fix="the one or the other")
+    """The choices of both, which may not meet at an address."""
+    if a.is_empty or b.is_empty:
+        return a if b.is_empty else b
+    if (a.value is None) != (b.value is None):
+        raise ConstraintError("a value is given here, and choices below it", fix="the one or the other")
+    if a.value is not None:
         raise ConstraintError(f"the address is given twice: {a!r} and {b!r}", fix="one value for each address")
-    return _merge(a, b)
+    if isinstance(a, Stack) and isinstance(b, Stack) and (a.indices, a.axis) == (b.indices, b.axis):
+        return Stack(a.indices, _joined(a.inner, b.inner), a.axis)
+    children = dict(a.components())
+    for component, below in b.components():
+        try:
+            children[component] = _joined(children.get(component, EMPTY), below)
+        except ConstraintError as error:
+            raise error.within((component,)) from None
+    return Group(children)
 
 
 def _labelled(address: object, value: Any) -> ChoiceMap:
@@ -546,15 +557,6 @@ def _labelled(address: object, value: Any) -> ChoiceMap:
         return _node(value)
     except (ConstraintError, AddressError) as error:
         raise error.within(as_pattern(address)) from None
-
-
-def _disjoint(a: ChoiceMap, b: ChoiceMap) -> bool:
-    """Whether merging the two replaces nothing."""
-    if a.is_empty or b.is_empty:
-        return True
-    if a.value is not None or b.value is not None:
-        return False
-    return all(_disjoint(a.child(c), below) for c, below in b.components())
 
 
 def as_choicemap(x: Any) -> ChoiceMap:

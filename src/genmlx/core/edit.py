@@ -117,7 +117,7 @@ class ProposalEdit(EditRequest):
         args: tuple[Any, ...] | None = None,
     ) -> None:
         for role, proposal in (("forward", forward), ("backward", backward)):
-            if proposal is not None and not callable(getattr(proposal, "assess", None)):
+            if proposal is not None and not callable(getattr(proposal, "update", None)):
                 raise UsageError(
                     f"the {role} proposal is {proposal!r}, not a generative function",
                     fix="a @gen function of the current trace, without calling it: gm.ProposalEdit(forward, backward)",

@@ -142,9 +142,9 @@ class GenerativeFunction(abc.ABC):
         """Resample the selected choices, keep the rest."""
 
     def edit(
-        self, key: Key, trace: Trace, request: EditRequest, args: tuple[Any, ...], argdiffs: tuple[Any, ...]
+        self, key: Key, trace: Trace, request: Any, args: tuple[Any, ...], argdiffs: tuple[Any, ...]
     ) -> EditResult:
-        """Make the move that ``request`` describes."""
+        """Make the move that ``request`` (an `EditRequest`) describes."""
         if not isinstance(request, EditRequest):
             raise UsageError(
                 f"{request!r} is not an edit request",

@@ -19,7 +19,6 @@ from genmlx.numerics.types import Array
 if TYPE_CHECKING:
     from rich.tree import Tree as RichTree
 
-    from genmlx.core.edit import EditRequest
     from genmlx.core.gfi import GenerativeFunction
 
 __all__ = [
@@ -81,7 +80,7 @@ class Trace(abc.ABC):
         self,
         constraints: Any = None,
         *,
-        args: tuple[Any, ...] | None = None,
+        args: Any = None,
         argdiffs: tuple[Any, ...] | None = None,
         key: Any = None,
     ) -> UpdateResult:
@@ -100,7 +99,7 @@ class Trace(abc.ABC):
         self,
         selection: Any,
         *,
-        args: tuple[Any, ...] | None = None,
+        args: Any = None,
         argdiffs: tuple[Any, ...] | None = None,
         key: Any = None,
     ) -> RegenerateResult:
@@ -114,9 +113,9 @@ class Trace(abc.ABC):
 
     def edit(
         self,
-        request: EditRequest,
+        request: Any,
         *,
-        args: tuple[Any, ...] | None = None,
+        args: Any = None,
         argdiffs: tuple[Any, ...] | None = None,
         key: Any = None,
     ) -> EditResult:
@@ -137,7 +136,7 @@ class Trace(abc.ABC):
         return self.gen_fn.choice_gradients(self, chosen, retval_gradient)
 
     def _arguments(
-        self, args: tuple[Any, ...] | None, argdiffs: tuple[Any, ...] | None
+        self, args: Any, argdiffs: tuple[Any, ...] | None
     ) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
         if self.args is None:
             raise UsageError(

@@ -23,7 +23,8 @@ class Binomial(Distribution):
     $$p(x) = \binom{n}{x} p^x (1 - p)^{n - x}, \quad x \in \{0, \dots, n\}.$$
 
     Mean n p, variance n p (1 - p). Values are int32. ``binomial(n, logits=l)`` is the same for p = 1 / (1 + e^-l),
-    without going through p. Draws: `genmlx.numerics.samplers.binomial` (inversion, or Hoermann's rejection).
+    without going through p. Draws: n coins for a literal n up to 64, else
+    `genmlx.numerics.samplers.binomial` (inversion, or Hoermann's rejection).
 
     Args:
         n: number of trials, an integer, zero or positive.
@@ -46,16 +47,19 @@ class Binomial(Distribution):
         return domains.integer_interval(0, n)
 
     def sample(self, key: Key, n: Any, p: Any, shape: Shape) -> Array:
+        if _is_small(n):
+            return _tossed(key, int(n), p, shape)
         return samplers.binomial(key, n, p, shape)
 
     def log_prob(self, x: Array, n: Any, p: Any) -> Array:
         if _is_small(n):
             k, m, inside, log_ways = _few_trials(x, int(n))
             if isinstance(p, mx.array) or not 0 < p < 1:
+                k, m = mx.where(inside, k, 0.0), mx.where(inside, m, 0.0)  # no infinite slope outside
                 return mx.where(inside, log_ways + (xlogy(k, p) + xlog1py(m, -p)), -math.inf)
             return mx.where(inside, log_ways + (k * math.log(p) + m * math.log1p(-p)), -math.inf)
-        k, inside = _as_successes(x, n)
-        m, q = n - k, 1.0 - p
+        k, m, inside = _as_successes(x, n)
+        q = 1.0 - p
         a, b = n * p, n * q
         d = smaller_difference(p, a - k, m - b)
         return mx.where(inside, k_log_ratio(a, k, d) + k_log_ratio(b, m, -d) + _remainders(n, k, m), -math.inf)
@@ -79,6 +83,8 @@ class _BinomialLogits(Distribution):
         return domains.integer_interval(0, n)
 
     def sample(self, key: Key, n: Any, logits: Any, shape: Shape) -> Array:
+        if _is_small(n):
+            return _tossed(key, int(n), mx.sigmoid(logits), shape)
         failures = samplers.binomial(key, n, mx.sigmoid(-mx.abs(logits)), shape)  # of the rarer kind
         return mx.where(logits > 0.0, n - failures, failures).astype(mx.int32)
 
@@ -86,8 +92,8 @@ class _BinomialLogits(Distribution):
         if _is_small(n):
             k, m, inside, log_ways = _few_trials(x, int(n))
             return mx.where(inside, log_ways + (k * log_sigmoid(logits) + m * log_sigmoid(-logits)), -math.inf)
-        k, inside = _as_successes(x, n)
-        m, p = n - k, mx.sigmoid(logits)
+        k, m, inside = _as_successes(x, n)
+        p = mx.sigmoid(logits)
         a, b = n * p, n * mx.sigmoid(-logits)
         d = smaller_difference(p, a - k, m - b)
         successes = k_log_ratio(a, k, d, b, logits)
@@ -108,8 +114,8 @@ def smaller_difference(p: Any, below: Array, above: Array) -> Array:
     return below if p < 0.5 else above
 
 
-# A literal n up to 64 is common, and half as many operations: log C(n, k) from a table. What cancels in the sum is at
-# most 45, which float32 has to 2e-6.
+# A literal n up to 64 is common and needs a third of the operations: log C(n, k) is in a table (what cancels in the sum
+# is at most 45, which float32 has to 2e-6), and a draw is the sum of n coins.
 
 _SMALL = 64
 
@@ -120,9 +126,15 @@ def _is_small(n: Any) -> bool:
 
 def _few_trials(x: Array, n: int) -> tuple[Array, Array, Array, Array]:
     """Successes, failures, whether ``x`` is in the support, log C(n, x)."""
-    index = mx.clip(x.astype(mx.int32), 0, n)
+    index = mx.stop_gradient(mx.clip(x.astype(mx.int32), 0, n))
     k = index.astype(mx.float32)
     return k, n - k, index == x, mx.take(_log_ways(n), index)
+
+
+def _tossed(key: Key, n: int, p: Any, shape: Shape) -> Array:
+    """Draws by n coins each."""
+    u = mx.random.uniform(shape=(*shape, n), key=key)
+    return mx.sum(u < (p[..., None] if isinstance(p, mx.array) else p), axis=-1)
 
 
 @functools.lru_cache(maxsize=_SMALL + 1)
@@ -130,11 +142,12 @@ def _log_ways(n: int) -> Array:
     return mx.array([math.log(math.comb(n, k)) for k in range(n + 1)])
 
 
-def _as_successes(x: Array, n: Any) -> tuple[Array, Array]:
+def _as_successes(x: Array, n: Any) -> tuple[Array, Array, Array]:
+    """Successes, failures (both 0 outside the support: no infinite slope there), whether ``x`` is in the support."""
     k, inside = as_count(x, n)
     if isinstance(n, mx.array) and mx.issubdtype(n.dtype, mx.floating):
         inside = inside & (mx.floor(n) == n)
-    return k, inside
+    return k, mx.where(inside, n - k, 0.0), inside
 
 
 def _remainders(n: Any, k: Array, m: Array) -> Array:

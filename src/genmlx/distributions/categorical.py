@@ -79,7 +79,7 @@ class _CategoricalProbs(Distribution):
 
 def _as_index(x: Array, size: int) -> tuple[Array, Array]:
     """``x`` as an index that can be gathered, and where it is one: fractions, NaN and what is out of range are not."""
-    index = mx.clip(x.astype(mx.int32), 0, size - 1)
+    index = mx.stop_gradient(mx.clip(x.astype(mx.int32), 0, size - 1))  # MLX refuses gradients through an index
     return index, index == x
 
 

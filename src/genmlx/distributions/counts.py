@@ -23,13 +23,13 @@ __all__ = ["as_count", "k_log_ratio", "remainder", "remainder_of_count"]
 
 
 def as_count(x: Array, upper: Any = math.inf) -> tuple[Array, Array]:
-    """``x`` in float32 where it is an integer in [0, upper], else 0; and where it is one."""
+    """``x`` in float32 where it is an integer in [0, upper], else 0; and where it is one. Counts have no gradient."""
     inside = x >= 0
     if mx.issubdtype(x.dtype, mx.floating):
         inside = inside & (x - mx.floor(x) == 0)  # false for infinity too
     if upper is not math.inf:
         inside = inside & (x <= upper)
-    return mx.where(inside, x, 0).astype(mx.float32), inside
+    return mx.stop_gradient(mx.where(inside, x, 0).astype(mx.float32)), inside
 
 
 def k_log_ratio(a: Any, k: Any, d: Array, factor: Any = None, log_factor: Any = None) -> Array:
@@ -55,7 +55,8 @@ def remainder_of_count(k: Any) -> Any:
     """S(k) of a whole k >= 0: Gosper's log(2πk + π/3)/2 and a table of what it misses (1e-8 at 1023, and falling)."""
     if not isinstance(k, mx.array):
         return _remainder_of_number(k)
-    missed = mx.take(_MISSED, mx.minimum(k, _LAST).astype(mx.int32))
+    index = mx.stop_gradient(mx.minimum(k, _LAST)).astype(mx.int32)  # MLX refuses gradients through an index
+    missed = mx.take(_MISSED, index)
     return 0.5 * mx.log((2.0 * math.pi) * k + math.pi / 3.0) + missed
 
 

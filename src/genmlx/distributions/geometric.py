@@ -29,8 +29,8 @@ class Geometric(Distribution):
         p: probability of success, in (0, 1].
 
     Example:
-        >>> round(geometric(0.25).log_prob(2).item(), 6)
-        -1.961659
+        >>> round(geometric(0.25).log_prob(2).item(), 5)
+        -1.96166
     """
 
     name = "geometric"

@@ -44,7 +44,7 @@ class Laplace(Distribution):
         return loc + scale * samplers.laplace(key, shape)
 
     def log_prob(self, x: Array, loc: Any, scale: Any) -> Array:
-        return -mx.abs(x - loc) / scale - (log(scale) + _LOG_2)
+        return mx.abs(x - loc) / -scale - (log(scale) + _LOG_2)
 
     def mean(self, loc: Any, scale: Any) -> Any:
         return loc

@@ -204,17 +204,17 @@ class Mixture(Distribution):
 
 
 def _calls(components: Any) -> tuple[DistributionCall, ...]:
-    return (components,) if isinstance(components, DistributionCall) else components
-
-
-def _families(components: Any) -> tuple[Distribution, ...]:
-    calls = _calls(components)
+    calls = (components,) if isinstance(components, DistributionCall) else components
     if not isinstance(calls, list | tuple) or not calls or not all(isinstance(c, DistributionCall) for c in calls):
         raise UsageError(
             f"the components of a mixture are calls of distributions, found {components!r}",
             fix="mixture([normal(0.0, 1.0), normal(5.0, 1.0)], log_weights)",
         )
-    return tuple([call.gen_fn for call in calls])
+    return tuple(calls)
+
+
+def _families(components: Any) -> tuple[Distribution, ...]:
+    return tuple([call.gen_fn for call in _calls(components)])
 
 
 def _names(families: tuple[Distribution, ...]) -> list[str]:

@@ -90,6 +90,10 @@ class _NegBinomialMean(Distribution):
 def _log_mass(x: Array, r: Any, p: Any, q: Any) -> Array:
     """The mass of r successes in n = r + k trials, of which the last is one (r / n): q = 1 - p."""
     k, inside = as_count(x)
+    if isinstance(q, mx.array) or not q > 0:
+        # More than 0 failures are impossible for q = 0. The slope in q is infinite there, but must not reach r as NaN.
+        possible = mx.logical_or(q > 0.0, k == 0.0)
+        k, inside = mx.where(possible, k, 0.0), inside & possible
     n = r + k
     a, b = n * p, n * q
     d = smaller_difference(p, a - r, k - b)

@@ -7,11 +7,12 @@ import mlx.core as mx
 
 from genmlx.core.distribution import Distribution
 from genmlx.distributions.cauchy import log1p_square
+from genmlx.distributions.counts import remainder
 from genmlx.distributions.gamma import digamma_excess
 from genmlx.numerics import domains, samplers
 from genmlx.numerics.domains import Domain
 from genmlx.numerics.number import log, log1p, sqrt
-from genmlx.numerics.special import betaln
+from genmlx.numerics.special import HALF_LOG_2PI
 from genmlx.numerics.types import Array, Key, Shape
 
 __all__ = ["StudentT", "student_t"]
@@ -49,7 +50,7 @@ class StudentT(Distribution):
 
     def log_prob(self, x: Array, df: Any, loc: Any, scale: Any) -> Array:
         z = (x - loc) / (scale * sqrt(df))
-        return -(_log_beta_half(df) + 0.5 * log(df) + log(scale)) - (0.5 * (df + 1.0)) * log1p_square(z)
+        return (_log_height(df) - log(scale)) - (0.5 * (df + 1.0)) * log1p_square(z)
 
     def mean(self, df: Any, loc: Any, scale: Any) -> Any:
         if isinstance(df, mx.array):
@@ -67,18 +68,16 @@ class StudentT(Distribution):
     def entropy(self, df: Any, loc: Any, scale: Any) -> Any:
         half = 0.5 * df
         slope = log1p(0.5 / half) + digamma_excess(half + 0.5) - digamma_excess(half)
-        return (half + 0.5) * slope + (_log_beta_half(df) + 0.5 * log(df) + log(scale))
+        return (half + 0.5) * slope - (_log_height(df) - log(scale))
 
 
-def _log_beta_half(df: Any) -> Any:
-    """log B(df/2, 1/2) = log Gamma(df/2) + log Gamma(1/2) - log Gamma((df + 1)/2)."""
-    if isinstance(df, mx.array):
-        return betaln(0.5 * df, 0.5)
-    if df <= 0.0:
-        return math.nan
-    if df > 1e8:  # where the difference below cancels
-        return 0.5 * math.log(2.0 * math.pi / df) + 0.25 / df
-    return math.lgamma(0.5 * df) + 0.5 * math.log(math.pi) - math.lgamma(0.5 * df + 0.5)
+def _log_height(df: Any) -> Any:
+    """Log density of the standard distribution at 0, log Gamma((df + 1)/2) - log Gamma(df/2) - log(df pi)/2.
+
+    By Stirling's formula with its remainder S (`genmlx.distributions.counts`), so that nothing cancels for large df.
+    """
+    h = 0.5 * df
+    return remainder(h + 0.5) - remainder(h) + (h - 0.5) * log1p(0.5 / h) - (0.5 + HALF_LOG_2PI)
 
 
 student_t = StudentT()

@@ -26,7 +26,7 @@ from genmlx.numerics.types import Array, Key, Shape
 
 __all__ = ["TruncatedNormal", "truncated_normal"]
 
-_HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
+_HALF_LOG_2PI = special.HALF_LOG_2PI
 _FAR = 1e18  # stands for an infinite bound, in standard units: its square is finite
 
 
@@ -48,7 +48,7 @@ class TruncatedNormal(Distribution):
 
     Example:
         >>> round(truncated_normal(0.0, 1.0, 6.0, 8.0).log_prob(6.0).item(), 5)
-        1.81806
+        1.81783
     """
 
     name = "truncated_normal"
@@ -71,9 +71,14 @@ class TruncatedNormal(Distribution):
         return _at_fraction(_interval(mu, sigma, lo, hi), 1.0 - u, u)
 
     def log_prob(self, x: Array, mu: Any, sigma: Any, lo: Any, hi: Any) -> Array:
-        inside = mx.logical_and(x >= lo, x <= hi)
-        if isinstance(lo, mx.array) or isinstance(hi, mx.array):
-            inside = mx.logical_and(inside, lo < hi)
+        if _is(hi, math.inf):
+            inside = x >= lo  # infinity gets -inf from its square
+        elif _is(lo, -math.inf):
+            inside = x <= hi
+        else:
+            inside = mx.logical_and(x >= lo, x <= hi)
+            if isinstance(lo, mx.array) or isinstance(hi, mx.array):
+                inside = mx.logical_and(inside, lo < hi)
         anchor, log_mass = _log_mass(_interval(mu, sigma, lo, hi))
         constant = log_mass + log(sigma) + _HALF_LOG_2PI
         if not isinstance(anchor, mx.array) and abs(anchor - mu) < 4.0 * sigma:

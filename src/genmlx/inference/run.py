@@ -79,8 +79,8 @@ def sample(
 
 
 def run_chain(
-    kernel: Kernel,
-    trace: Trace | list[Trace],
+    kernel: Any,
+    trace: Any,
     *,
     samples: int = 1000,
     burn: int = 0,

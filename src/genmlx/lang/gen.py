@@ -186,7 +186,7 @@ def _unused(constraints: ChoiceMap, execution: Run, prefix: Path) -> list[Path]:
     return unused
 
 
-def gen(function: Callable[..., Any]) -> GenFunction:
+def gen(function: Any) -> GenFunction:
     """Decorator: a Python function as a generative function.
 
     In the body, ``call @ address`` makes a random choice or calls another generative function; everything else is

@@ -14,6 +14,7 @@ Fold only into scrambled keys: two folds in a row would commute (``k + a + b``).
 
 import functools
 import hashlib
+from typing import Any
 
 import mlx.core as mx
 
@@ -25,7 +26,7 @@ __all__ = ["as_key", "fold_in", "key", "next_key", "scramble", "split"]
 _GLOBAL_DOMAIN = (0x9E3779B9, 0x7F4A7C15)  # keeps keys drawn from MLX's generator apart from MLX's own use of it
 
 
-def key(seed: int) -> Key:
+def key(seed: Any) -> Key:
     """A key from an integer seed (any Python int; taken modulo 2**64).
 
     Example:
@@ -37,7 +38,7 @@ def key(seed: int) -> Key:
     return mx.random.key(seed % 2**64)
 
 
-def as_key(key: Key | int | None) -> Key:
+def as_key(key: Any) -> Key:
     """The key that ``key=`` stands for: itself, a seed, or (None) a fresh one from MLX's global generator."""
     if key is None:
         return next_key()

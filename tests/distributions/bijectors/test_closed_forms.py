@@ -224,6 +224,20 @@ def test_scalar_maps_against_scipy():
     assert_close(Softplus().inverse([1e-30, 1e-5, 1.0, 30.0, 1e30]), [-69.07755, -11.51292, 0.541325, 30.0, 1e30])
 
 
+def test_where_x_stands_still_above_there_is_no_density():
+    assert Exp().log_det_jacobian([86.0, 88.0, 1e4, -88.0, -1e4]).tolist() == [86.0, -math.inf, -math.inf, -88.0, -1e4]
+    for b, n in ((Ordered(), 2), (PositiveOrdered(), 2), (CholeskyFactor(), 1), (Covariance(), 1)):
+        assert b.log_det_jacobian(mx.full((n,), 1e4)).item() == -math.inf
+    assert Covariance().log_det_jacobian([43.0]).item() > 0.0 > Covariance().log_det_jacobian([44.0]).item()
+
+
+@pytest.mark.parametrize("n", [2, 10, 1000])
+def test_many_huge_steps_add_up_to_a_float(n):
+    y = mx.full((n,), 1e4)
+    for b in (Ordered(), PositiveOrdered()):
+        assert np.all(np.isfinite(np.array(b.forward(y))))
+
+
 # ---- wrong sizes ----------------------------------------------------------------------------------------------------
 
 

@@ -36,11 +36,16 @@ class Bijector(abc.ABC):
         event_ndim_out: the trailing axes of x that they become; all axes before are a batch.
         one_to_one: whether ``inverse(forward(y))`` is y. If not, `log_det_jacobian` is the log density that makes the
             superfluous dimensions a distribution of their own (`UnitVector`).
+        free_in: whether all entries of y are coordinates: only an inverse has others.
+        free_out: whether all entries of x are coordinates. Those of a simplex are not: the last one follows from the
+            others; nor are those of a symmetric or triangular matrix, or of a unit vector.
     """
 
     event_ndim_in: int = 0
     event_ndim_out: int = 0
     one_to_one: ClassVar[bool] = True
+    free_in: ClassVar[bool] = True
+    free_out: ClassVar[bool] = True
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

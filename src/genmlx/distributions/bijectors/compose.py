@@ -16,6 +16,8 @@ class Compose(Bijector):
     $$\log|\det J| = \log|\det J_f(g(y))| + \log|\det J_g(y)|.$$
 
     Each part may map numbers, vectors or matrices; the whole has as many event axes as the part with most of them.
+    After a part whose entries are not all coordinates (a simplex, a triangle) only the inverse of such a part may
+    follow: a map of single entries would count the others, too.
 
     Example:
         >>> from genmlx.distributions.bijectors import Exp, Shift
@@ -29,11 +31,20 @@ class Compose(Bijector):
 
     def __post_init__(self) -> None:
         f, g = self.outer, self.inner
+        if f.free_in != g.free_out:
+            f, g = type(f).__name__, type(g).__name__
+            raise UsageError(
+                f"{f} cannot follow {g}: between them, one has values whose entries are not all coordinates and the "
+                "other counts them all, so the log determinant would be wrong",
+                fix="a bijector of your own: a subclass of Bijector with its log determinant",
+            )
         change = g.event_ndim_out - g.event_ndim_in
         ndim = max(g.event_ndim_in, f.event_ndim_in - change)
         object.__setattr__(self, "event_ndim_in", ndim)
         object.__setattr__(self, "event_ndim_out", ndim + change + f.event_ndim_out - f.event_ndim_in)
         object.__setattr__(self, "one_to_one", f.one_to_one and g.one_to_one)
+        object.__setattr__(self, "free_in", g.free_in)
+        object.__setattr__(self, "free_out", f.free_out)
 
     def _forward_and_log_det(self, y: Array) -> tuple[Array, Array]:
         f, g = self.outer, self.inner
@@ -55,8 +66,8 @@ class Compose(Bijector):
         return self.inner.unconstrained_shape(self.outer.unconstrained_shape(event))
 
 
-def _matmul(outer: Bijector, inner: Bijector) -> Bijector:
-    return Compose(outer, inner)
+def _matmul(self: Bijector, inner: Bijector) -> Bijector:
+    return Compose(self, inner)
 
 
 Bijector.__matmul__ = _matmul
@@ -83,6 +94,8 @@ class Invert(Bijector):
             )
         object.__setattr__(self, "event_ndim_in", self.bijector.event_ndim_out)
         object.__setattr__(self, "event_ndim_out", self.bijector.event_ndim_in)
+        object.__setattr__(self, "free_in", self.bijector.free_out)
+        object.__setattr__(self, "free_out", self.bijector.free_in)
 
     def _forward_and_log_det(self, y: Array) -> tuple[Array, Array]:
         x = self.bijector.inverse(y)
@@ -114,7 +127,8 @@ class Independent(Bijector):
     def __post_init__(self) -> None:
         object.__setattr__(self, "event_ndim_in", self.bijector.event_ndim_in + self.axes)
         object.__setattr__(self, "event_ndim_out", self.bijector.event_ndim_out + self.axes)
-        object.__setattr__(self, "one_to_one", self.bijector.one_to_one)
+        for name in ("one_to_one", "free_in", "free_out"):
+            object.__setattr__(self, name, getattr(self.bijector, name))
 
     def _forward_and_log_det(self, y: Array) -> tuple[Array, Array]:
         x, log_det = self.bijector.forward_and_log_det(y)

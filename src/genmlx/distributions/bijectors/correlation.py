@@ -43,6 +43,7 @@ class CorrelationCholesky(Bijector):
     """
 
     event_ndim_in, event_ndim_out = 1, 2
+    free_out = False
 
     def _forward_and_log_det(self, y: Array) -> tuple[Array, Array]:
         L, log_rests = _factor(y)

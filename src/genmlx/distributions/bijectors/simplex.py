@@ -46,6 +46,7 @@ class Simplex(Bijector):
     """
 
     event_ndim_in = event_ndim_out = 1
+    free_out = False
 
     def _forward_and_log_det(self, y: Array) -> tuple[Array, Array]:
         n = y.shape[-1] + 1

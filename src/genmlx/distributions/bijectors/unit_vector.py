@@ -37,7 +37,7 @@ class UnitVector(Bijector):
     """
 
     event_ndim_in = event_ndim_out = 1
-    one_to_one = False
+    one_to_one = free_out = False
 
     def _forward_and_log_det(self, y: Array) -> tuple[Array, Array]:
         d, n = _direction(y), y.shape[-1]

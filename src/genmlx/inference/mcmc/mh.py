@@ -23,7 +23,7 @@ from genmlx.core.address import as_pattern
 from genmlx.core.choicemap import EMPTY, selection_of
 from genmlx.core.diff import NoChange
 from genmlx.core.edit import ProposalEdit
-from genmlx.core.gfi import Call, GenerativeFunction
+from genmlx.core.gfi import GenerativeFunction
 from genmlx.core.selection import NONE, Selection, as_selection
 from genmlx.core.trace import Trace
 from genmlx.inference.base import Info, Kernel, accept, free_selection, problem
@@ -52,9 +52,7 @@ def mh_kernel(selection: Any) -> Kernel:
     return kernel
 
 
-def custom_kernel(
-    forward: GenerativeFunction, backward: GenerativeFunction | None = None, fixed: Selection = NONE
-) -> Kernel:
+def custom_kernel(forward: Any, backward: Any = None, fixed: Selection = NONE) -> Kernel:
     """Propose with one generative function, account for the reverse with another.
 
     Args:
@@ -62,11 +60,11 @@ def custom_kernel(
         backward: the proposal of the reverse move; default ``forward``.
         fixed: choices that the proposal must not touch (the observations).
     """
-    for proposal in (forward, backward):
-        if isinstance(proposal, Call):
+    for proposal in (forward, forward if backward is None else backward):
+        if not isinstance(proposal, GenerativeFunction):
             raise UsageError(
-                f"the proposal {proposal!r} is a call; a proposal is a generative function of the current trace",
-                fix=f"{proposal.gen_fn.name}, a @gen function with the trace as its argument",
+                f"a proposal is a generative function of the current trace, found {proposal!r}",
+                fix="a @gen function with the trace as its argument, not called: gm.mh(model(data), obs, proposal=guide)",
             )
     request = ProposalEdit(forward, backward)
 
@@ -122,9 +120,9 @@ def mh(
     observations: Any = None,
     *,
     selection: Any = None,
-    proposal: GenerativeFunction | None = None,
-    backward: GenerativeFunction | None = None,
-    kernel: Kernel | None = None,
+    proposal: Any = None,
+    backward: Any = None,
+    kernel: Any = None,
     samples: int = 1000,
     burn: int = 0,
     thin: int = 1,
