@@ -1,4 +1,4 @@
-"""The families of integers, where the battery does not reach: edges, gradients at large counts, gathers, kinds of values."""
+"""The families of integers, where the battery does not reach: edges, large counts, gathers, kinds of values."""
 
 import math
 
@@ -53,7 +53,7 @@ def each_call(test):
     return pytest.mark.parametrize("call", CALLS.values(), ids=CALLS.keys())(test)
 
 
-# ---- values -------------------------------------------------------------------------------------------------------------
+# ---- values ---------------------------------------------------------------------------------------------------------
 
 
 @each_call
@@ -108,7 +108,7 @@ def test_spot_values(call, value, expected):
     assert_close(call.log_prob(value), expected, rtol=3e-6)
 
 
-# ---- edges of the parameters ----------------------------------------------------------------------------------------------
+# ---- edges of the parameters ----------------------------------------------------------------------------------------
 
 EDGES = [
     (bernoulli, {"p": 0.0}, [0.0, -math.inf, -math.inf, -math.inf]),
@@ -146,6 +146,7 @@ def test_gradients_at_the_edges_are_not_nan(family, params, expected):
     floating = [i for i, a in enumerate(call.args) if mx.issubdtype(a.dtype, mx.floating)]
     for x in (0, 1, 2, 5, -1, 0.5, math.nan, math.inf):
         for i in floating:
+
             def of(p, i=i, x=x):
                 return call.gen_fn.log_prob(mx.array(x), *call.args[:i], p, *call.args[i + 1 :])
 
@@ -165,10 +166,10 @@ def test_the_gradient_is_right_at_an_edge():
 
 
 def test_log_rates_that_overflow_or_underflow():
-    l = mx.array([-1e4, -200.0, 80.0, 100.0, 1e4])
-    assert_close(poisson(log_rate=l).log_prob(0), [0.0, 0.0, -np.exp(80.0), -np.inf, -np.inf], rtol=1e-4)
-    assert_close(poisson(log_rate=l[:2]).log_prob(3), [-3e4 - math.log(6), -600 - math.log(6)])
-    gradient = mx.grad(lambda l: poisson(log_rate=l).gen_fn.log_prob(mx.array(3), l).sum())(l)
+    eta = mx.array([-1e4, -200.0, 80.0, 100.0, 1e4])
+    assert_close(poisson(log_rate=eta).log_prob(0), [0.0, 0.0, -np.exp(80.0), -np.inf, -np.inf], rtol=1e-4)
+    assert_close(poisson(log_rate=eta[:2]).log_prob(3), [-3e4 - math.log(6), -600 - math.log(6)])
+    gradient = mx.grad(lambda eta: poisson(log_rate=eta).gen_fn.log_prob(mx.array(3), eta).sum())(eta)
     assert_close(gradient[:3], [3.0, 3.0, 3 - np.exp(80.0)], rtol=1e-4)
     assert not np.isnan(np.asarray(gradient)).any()
 
@@ -181,7 +182,7 @@ def test_log_odds_keep_what_probabilities_round_away():
         assert_close(binomial(n, logits=mx.array(30.0)).log_prob([3, 2]), [-3 * math.exp(-30), math.log(3) - 30])
 
 
-# ---- gradients ------------------------------------------------------------------------------------------------------------
+# ---- gradients ------------------------------------------------------------------------------------------------------
 
 
 def spread(mean, sd, top=math.inf):
@@ -194,15 +195,15 @@ def test_the_gradient_of_a_binomial(n, p):
     k = spread(n * p, math.sqrt(n * p * (1 - p)), n)
     fisher = math.sqrt(n / (p * (1 - p)))  # the standard deviation of the score
     for trials in (n, mx.array(n)):
-        found = mx.grad(lambda p: mx.sum(binomial(trials, p).gen_fn.log_prob(mx.array(k), trials, p)))(
-            mx.broadcast_to(mx.array(p), (len(k),))
-        )
+
+        def total(family, parameter, trials=trials):
+            return mx.grad(lambda v: mx.sum(family.log_prob(mx.array(k), trials, v)))(mx.full((len(k),), parameter))
+
+        found = total(binomial, p)
         assert_close(np.asarray(found) / fisher, (k - n * p) / (p * (1 - p)) / fisher, atol=2e-4)
-        logits = mx.broadcast_to(mx.array(special.logit(p)), (len(k),))
-        family = binomial(trials, logits=0.0).gen_fn
-        found = mx.grad(lambda l: mx.sum(family.log_prob(mx.array(k), trials, l)))(logits)
-        q = special.expit(np.asarray(logits, dtype=np.float64))
-        assert_close(np.asarray(found) / math.sqrt(n * p * (1 - p)), (k - n * q) / math.sqrt(n * p * (1 - p)), atol=2e-4)
+        logit, sd = float(np.float32(special.logit(p))), math.sqrt(n * p * (1 - p))
+        found = total(binomial(trials, logits=0.0).gen_fn, logit)
+        assert_close(np.asarray(found) / sd, (k - n * special.expit(logit)) / sd, atol=2e-4)
 
 
 @pytest.mark.parametrize("rate", [0.3, 20.0, 1e4, 1e6])
@@ -229,7 +230,7 @@ def test_the_gradient_of_a_negative_binomial(r, p):
 def test_the_gradient_of_a_categorical_is_one_hot_minus_softmax():
     logits = np.array([[0.3, -1.0, 2.0], [5.0, -np.inf, 4.0]])
     x = mx.array([2, 0])
-    found = mx.grad(lambda l: mx.sum(categorical(l).gen_fn.log_prob(x, l)))(mx.array(logits))
+    found = mx.grad(lambda eta: mx.sum(categorical(eta).gen_fn.log_prob(x, eta)))(mx.array(logits))
     assert_gradient_close(found, np.eye(3)[[2, 0]] - special.softmax(logits, axis=-1))
     probs = np.array([[0.3, 0.1, 2.0], [1.0, 0.2, 3.0]])
     family = categorical(probs=probs).gen_fn
@@ -245,7 +246,7 @@ def test_a_value_given_as_a_float_has_no_gradient(call):
     assert trace.choice_gradients().gradients.value.item() == 0.0
 
 
-# ---- batches --------------------------------------------------------------------------------------------------------------
+# ---- batches --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("form", ["logits", "probs"])
@@ -254,12 +255,14 @@ def test_each_row_of_a_categorical_batch_meets_its_own_index(form):
     table = rng.uniform(0.1, 2.0, size=(4, 6))
     x = rng.integers(0, 6, size=(3, 4))
     call = categorical(**{form: table})
-    log_p = (special.log_softmax(table, axis=-1) if form == "logits" else np.log(table / table.sum(-1, keepdims=True)))
+    log_p = special.log_softmax(table, axis=-1) if form == "logits" else np.log(table / table.sum(-1, keepdims=True))
     result = call.log_prob(x)
     assert result.shape == (3, 4)  # a plain take would give (3, 4, 4)
     assert_close(result, log_p[np.arange(4), x])
     assert call.log_prob(2).shape == (4,)
-    one_value_a_row = mx.vmap(lambda row, i: call.gen_fn.log_prob(i, row))(mx.array(table, dtype=mx.float32), mx.array(x[0]))
+    one_value_a_row = mx.vmap(lambda row, i: call.gen_fn.log_prob(i, row))(
+        mx.array(table, dtype=mx.float32), mx.array(x[0])
+    )
     assert_close(one_value_a_row, log_p[np.arange(4), x[0]])
     shared = mx.vmap(lambda i: call.gen_fn.log_prob(i, mx.array(table[0], dtype=mx.float32)))(mx.array(x[0]))
     assert_close(shared, log_p[0, x[0]])
@@ -291,7 +294,13 @@ def test_batched_and_shared_parameters_are_a_loop(family, params):
     arrays = [mx.array(p) if isinstance(p, list) else p for p in params]
     x = mx.array([[0, 1, 2], [1, 3, 0]])
     batch = family(*arrays).log_prob(x)
-    loop = [[family(*(p[j].item() if isinstance(p, mx.array) else p for p in arrays)).log_prob(x[i, j]).item() for j in range(3)] for i in range(2)]
+    loop = [
+        [
+            family(*(p[j].item() if isinstance(p, mx.array) else p for p in arrays)).log_prob(x[i, j]).item()
+            for j in range(3)
+        ]
+        for i in range(2)
+    ]
     assert_close(batch, loop)
     mapped = [p for p in arrays if isinstance(p, mx.array)]
 
@@ -308,13 +317,13 @@ def test_a_small_literal_number_of_trials_has_the_same_mass_as_an_array():
         for p in (0.0, 1e-6, 0.3, 0.9, 1.0):
             for form in (p, mx.array(p)):
                 assert_close(binomial(n, form).log_prob(k), binomial(mx.array(n), mx.array(p)).log_prob(k), atol=1e-5)
-        for l in (-90.0, -3.0, 0.0, 20.0):
-            array = binomial(mx.array(n), logits=mx.array(l)).log_prob(k)
-            assert_close(binomial(n, logits=mx.array(l)).log_prob(k), array, atol=1e-5)
-            assert_close(binomial(float(n), logits=l).log_prob(k), array, atol=1e-5)
+        for eta in (-90.0, -3.0, 0.0, 20.0):
+            array = binomial(mx.array(n), logits=mx.array(eta)).log_prob(k)
+            assert_close(binomial(n, logits=mx.array(eta)).log_prob(k), array, atol=1e-5)
+            assert_close(binomial(float(n), logits=eta).log_prob(k), array, atol=1e-5)
 
 
-# ---- draws over wide ranges -------------------------------------------------------------------------------------------------
+# ---- draws over wide ranges -----------------------------------------------------------------------------------------
 
 
 def by_quantiles(frozen, cells=30):
@@ -358,12 +367,14 @@ def test_uniform_integers_reach_every_value():
 
 def test_keys_of_one_draw_are_not_shared():
     """The gamma rate and the count of a negative binomial come from different keys: its variance says so."""
-    draws = np.asarray(neg_binomial(mean=10.0, concentration=1.0).sample(key=key_for("nb"), shape=(20_000,)), dtype=float)
+    draws = np.asarray(
+        neg_binomial(mean=10.0, concentration=1.0).sample(key=key_for("nb"), shape=(20_000,)), dtype=float
+    )
     squares = (draws - 10.0) ** 2
     assert abs(squares.mean() - 110.0) < 5 * squares.std() / math.sqrt(20_000)
 
 
-# ---- parameterisations ------------------------------------------------------------------------------------------------------
+# ---- parameterisations ----------------------------------------------------------------------------------------------
 
 
 def test_keywords_choose_the_parameterisation():
@@ -393,15 +404,17 @@ def test_mixed_parameterisations_are_an_error_that_shows_the_choices(wrong):
 
 
 def test_numbers_outside_their_domains_are_errors():
-    with pytest.raises(DomainError, match="parameter 'p' of bernoulli must be in \\[0, 1\\], found 1.5"):
+    with pytest.raises(DomainError, match="parameter 'p' of bernoulli must be in \\[0, 1\\], found 1\\.5"):
         bernoulli(1.5).simulate(key=key(0))
-    with pytest.raises(DomainError, match="parameter 'n' of binomial must be an integer, zero or positive, found 2.5"):
+    with pytest.raises(
+        DomainError, match="parameter 'n' of binomial must be an integer, zero or positive, found 2\\.5"
+    ):
         binomial(2.5, 0.5).log_prob(1)
-    with pytest.raises(DomainError, match="parameter 'p' of geometric must be in \\(0, 1\\], found 0.0"):
+    with pytest.raises(DomainError, match="parameter 'p' of geometric must be in \\(0, 1\\], found 0\\.0"):
         geometric(0.0).sample()
 
 
-# ---- point masses -----------------------------------------------------------------------------------------------------------
+# ---- point masses ---------------------------------------------------------------------------------------------------
 
 
 def test_a_vector_point_mass_has_one_score():
@@ -444,7 +457,7 @@ def test_a_point_mass_in_a_model():
     assert batched["twice"].shape == (3, 2) and batched.score.shape == (3,)
 
 
-# ---- in models --------------------------------------------------------------------------------------------------------------
+# ---- in models ------------------------------------------------------------------------------------------------------
 
 
 def test_discrete_choices_in_a_vectorised_model_are_a_loop():

@@ -22,11 +22,14 @@ from helpers.tolerances import assert_close, assert_exact, assert_gradient_close
 def test_the_log_density_is_the_sum_over_copies():
     x = np.array([0.5, -0.5, 1.0])
     assert_close(iid(normal(0.3, 2.0), 3).log_prob(x), stats.norm(0.3, 2.0).logpdf(x).sum())
-    assert_close(iid(normal(0.3, 2.0), 3).log_prob([x, x + 1]), stats.norm(0.3, 2.0).logpdf([x, x + 1]).sum(-1))
+    assert_close(
+        iid(normal(0.3, 2.0), 3).log_prob(np.stack([x, x + 1])), stats.norm(0.3, 2.0).logpdf([x, x + 1]).sum(-1)
+    )
     grid = np.arange(6.0).reshape(2, 3)
     assert_close(iid(normal(0.3, 2.0), (2, 3)).log_prob(grid), stats.norm(0.3, 2.0).logpdf(grid).sum())
     assert_close(iid(poisson(2.0), 3).log_prob([0, 1, 5]), stats.poisson(2.0).logpmf([0, 1, 5]).sum())
     assert iid(poisson(2.0), 3).log_prob([0, 1, -5]).item() == -np.inf
+    assert_close(iid(normal(0.3, 2.0), ()).log_prob(x), stats.norm(0.3, 2.0).logpdf(x))
     assert_exact(iid(normal(0.0, 1.0), 0).log_prob(mx.zeros(0)), mx.array(0.0))
 
 
@@ -90,7 +93,7 @@ def test_many_executions():
     @gen
     def model():
         mu = normal(0.0, 1.0) @ "mu"
-        return iid(normal(mu, 1.0), 3) @ "x"
+        iid(normal(mu, 1.0), 3) @ "x"
 
     batched = model().simulate(n=4, key=key(0))
     assert batched["x"].shape == (4, 3) and batched.score.shape == (4,)

@@ -311,7 +311,7 @@ def test_weights_that_are_all_zero_name_the_choice(key):
         normal(0.0, 1.0) @ "x"
         bernoulli(0.0) @ "impossible"
 
-    with pytest.raises(WeightError, match="all 7 log weights .* are -inf") as error:
+    with pytest.raises(WeightError, match=r"all 7 log weights .* are -inf") as error:
         importance_sampling(model(), {"impossible": 1}, particles=7, key=key)
     assert "'impossible' (-inf)" in str(error.value)
     assert "'x'" not in str(error.value)
@@ -477,7 +477,7 @@ def test_importance_resampling_works_for_branches(key):
 
 
 def test_a_million_particles_need_memory_for_what_is_kept_and_for_one_chunk(key):
-    """Kept: 2 latents and the weight, 12 bytes a particle, one of the arrays (4) twice; a chunk: 64 bytes a particle."""
+    """A particle keeps 2 latents and the weight, 12 bytes, one of them twice: 16. On the way it needs 64."""
     particles, chunk = 1_000_000, 65_536
     peak = peak_memory(particles, chunk, key)
     assert peak < 16 * particles + 64 * chunk, f"{peak} bytes"

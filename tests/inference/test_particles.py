@@ -276,7 +276,7 @@ def test_arviz_data_of_one_heavy_particle_has_one_draw():
 def test_two_addresses_with_one_name_are_an_error_in_a_table():
     p = particles([0.0, 0.0], **{"a.b": [1.0, 2.0], "a": [3.0, 4.0]})
     p = Particles(p.call, p.observations, choicemap({("a", "b"): p["a"], "a.b": p["a.b"]}), p.log_weights)
-    with pytest.raises(AddressError, match="two addresses have the name 'a.b' in a table"):
+    with pytest.raises(AddressError, match=r"two addresses have the name 'a\.b' in a table"):
         p.to_arviz()
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import mlx.core as mx
 
 from genmlx.core import execution, gradients
-from genmlx.core.choicemap import ChoiceMap, Lanes, Stack, lifted
+from genmlx.core.choicemap import ChoiceMap, Lanes, Leaf, Stack, lifted
 from genmlx.core.selection import Selection
 from genmlx.core.trace import (
     AssessResult,
@@ -187,10 +187,11 @@ class Batched:
     def _map_given(self, f: Callable[..., Tree], given: Tree, *mapped: Tree) -> Any:
         """Map ``f(*mapped, given)``, where arrays of ``given`` may or may not have the leading axis.
 
-        The choice that an array meets decides (`Lanes`). A stack says it itself: where an axis of executions stands in
-        front of its own, it is split among them, else it is shared.
+        Choices of a batched trace say it themselves (`genmlx.core.choicemap.lifted`): they are split among the
+        executions. For other values the choice that they meet decides (`Lanes`), and other stacks are shared, because
+        their leading axis is that of their elements.
         """
-        leaves, treedef = flatten(given, is_leaf=lambda x: isinstance(x, Stack))
+        leaves, treedef = flatten(given, is_leaf=lambda x: isinstance(x, Leaf | Stack))
         split_up = [self._lane(leaf) for leaf in leaves]
 
         def lane(lanes: list[Any], *rest: Tree) -> Tree:
@@ -199,9 +200,10 @@ class Batched:
         return self._map(lane, split_up, *mapped)
 
     def _lane(self, leaf: Any) -> Any:
-        if isinstance(leaf, Stack):
-            return lifted(leaf, -1) if leaf.axis else None
-        return leaf if isinstance(leaf, mx.array) and leaf.ndim and leaf.shape[0] == self.n else None
+        if isinstance(leaf, Leaf | Stack) and leaf.axis:
+            return lifted(leaf, -1)
+        value = leaf.value if isinstance(leaf, Leaf) else None
+        return value if value is not None and value.ndim and value.shape[0] == self.n else None
 
     @property
     def structure_key(self) -> Any:
@@ -223,6 +225,6 @@ class Batched:
 
 def _met(lane: Any, leaf: Any) -> Any:
     """What one execution is given of a constraint."""
-    if isinstance(leaf, Stack):
-        return leaf if lane is None else lane
-    return Lanes(lane, leaf) if isinstance(leaf, mx.array) else leaf
+    if isinstance(leaf, Leaf) and not leaf.axis:
+        return Leaf(Lanes(lane, leaf.value))
+    return leaf if lane is None else lane

@@ -6,8 +6,11 @@ A choice map is one of three things:
 * a `Group`: choice maps under string and int components (the empty group is the empty map);
 * a `Stack`: the choices of many executions of one function, under the ints of a range, stored as one choice map
   whose arrays have a leading axis over that range. ``cm["steps", 3, "x"]`` addresses one element, ``cm["steps", :,
-  "x"]`` the array. In the choices of a batched trace the axis of the executions comes first: an array of ``Stack.axis``
-  1 has the shape (executions, indices, ...), and ``cm["steps", 3, "x"]`` is the array of element 3 in each execution.
+  "x"]`` the array.
+
+In the choices of a batched trace the axis of the executions comes first. Leaves and stacks count such axes (``axis``,
+set by `lifted`): an array of a stack of ``axis`` 1 has the shape (executions, indices, ...), and ``cm["steps", 3,
+"x"]`` is the array of element 3 in each execution.
 
 Merging is right-biased (``a | b``: b wins); a value never silently becomes a group or the other way round when set.
 """
@@ -240,14 +243,18 @@ class ChoiceMap(abc.ABC):
         return f"choicemap({_describe(self)})"
 
 
-@record(lambda leaf: ((leaf._value,), None), lambda _, children: Leaf(children[0]))
+@record(lambda leaf: ((leaf._value,), leaf.axis), lambda axis, children: Leaf(children[0], axis))
 class Leaf(ChoiceMap):
-    """The value of one choice."""
+    """The value of one choice.
 
-    __slots__ = ("_value",)
+    Attributes:
+        axis: how many axes of executions stand in front of the value.
+    """
 
-    def __init__(self, value: Any) -> None:
-        self._value = value
+    __slots__ = ("_value", "axis")
+
+    def __init__(self, value: Any, axis: int = 0) -> None:
+        self._value, self.axis = value, axis
 
     @property
     def value(self) -> Any:
@@ -264,7 +271,10 @@ class Leaf(ChoiceMap):
         return self if selection.here else EMPTY
 
     def map(self, f: Callable[[Array], Array]) -> ChoiceMap:
-        return Leaf(f(self._value))
+        v = self._value
+        if isinstance(v, Lanes):
+            return Leaf(Lanes(None if v.lane is None else f(v.lane), f(v.shared)), self.axis)
+        return Leaf(f(v), self.axis)
 
     def components(self) -> list[tuple[Component, ChoiceMap]]:
         return []
@@ -424,28 +434,47 @@ def _under_axes(node: ChoiceMap, pattern: tuple[Component | slice, ...], kept: i
 def lifted(tree: T, by: int) -> T:
     """The same choices in a tree whose arrays have ``by`` more axes in front (fewer, where ``by`` is negative)."""
 
-    def lift(stack: Stack) -> Stack:
-        return Stack(stack.indices, lifted(stack.inner, by), stack.axis + by)
+    def lift(node: ChoiceMap) -> ChoiceMap:
+        if isinstance(node, Stack):
+            return Stack(node.indices, lifted(node.inner, by), node.axis + by)
+        return Leaf(node.value, node.axis + by) if isinstance(node, Leaf) else node
 
-    return map_nodes(lift, Stack, tree) if by else tree
+    return map_nodes(lift, Leaf | Stack, tree) if by else tree
+
+
+def _leaves(node: ChoiceMap, path: Path) -> Iterator[tuple[Path, Leaf]]:
+    if isinstance(node, Leaf):
+        yield path, node
+    for component, below in node.components():
+        yield from _leaves(below, (*path, component))
 
 
 def _stacked(nodes: list[ChoiceMap]) -> ChoiceMap:
     """Equal trees, stacked array by array; an error if they are not equal trees."""
     if not nodes:
         return EMPTY
-    columns = [dict(node.items()) for node in nodes]
+    columns = [dict(_leaves(node, ())) for node in nodes]
     if any(column.keys() != columns[0].keys() for column in columns):
         raise AddressError(
             "the elements hold different addresses, so they do not form one array", fix="address them one by one"
         )
     entries: list[tuple[tuple[Component | slice, ...], ChoiceMap]] = []
     for path in columns[0]:
-        values = [column[path] for column in columns]
-        if any(v.shape != values[0].shape for v in values):
-            raise ShapeError(f"the elements hold values of different shapes: {[v.shape for v in values]}", path=path)
-        entries.append((path, Leaf(mx.stack(values))))
+        leaves = [column[path] for column in columns]
+        entries.append(
+            (path, Leaf(_stacked_values([leaf.value for leaf in leaves], path, leaves[0].axis), leaves[0].axis))
+        )
     return _assembled(entries)
+
+
+def _stacked_values(values: list[Any], path: Path, axis: int) -> Any:
+    if any(isinstance(v, Lanes) for v in values):
+        lanes = [v.lane for v in values if isinstance(v, Lanes) and v.lane is not None]
+        lane = _stacked_values(lanes, path, axis) if len(lanes) == len(values) else None
+        return Lanes(lane, _stacked_values([v.shared if isinstance(v, Lanes) else v for v in values], path, axis))
+    if any(v.shape != values[0].shape for v in values):
+        raise ShapeError(f"the elements hold values of different shapes: {[v.shape for v in values]}", path=path)
+    return mx.stack(values, axis=axis)
 
 
 def _range(indices: slice, new: ChoiceMap, depth: int) -> range:

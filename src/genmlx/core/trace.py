@@ -135,9 +135,7 @@ class Trace(abc.ABC):
         chosen = None if selection is None else as_selection(selection)
         return self.gen_fn.choice_gradients(self, chosen, retval_gradient)
 
-    def _arguments(
-        self, args: Any, argdiffs: tuple[Any, ...] | None
-    ) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    def _arguments(self, args: Any, argdiffs: tuple[Any, ...] | None) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
         if self.args is None:
             raise UsageError(
                 "this trace is a part of another trace and has no arguments of its own", fix="update the whole trace"

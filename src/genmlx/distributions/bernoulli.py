@@ -49,7 +49,7 @@ class Bernoulli(Distribution):
             return _choose(one, zero, log(p), log1p(-p))
         result = mx.log(mx.where(one, p, 1.0)) + mx.log1p(mx.where(zero, -p, 0.0))
         # Above 0 is only a p outside [0, 1].
-        return mx.where((one | zero) & (result <= 0.0), result, -math.inf)
+        return mx.where(mx.logical_and(mx.logical_or(one, zero), result <= 0.0), result, -math.inf)
 
     def mean(self, p: Any) -> Any:
         return p
@@ -83,7 +83,7 @@ class _BernoulliLogits(Distribution):
         one, zero = x == 1, x == 0
         if not isinstance(logits, mx.array):
             return _choose(one, zero, _log_sigmoid(logits), _log_sigmoid(-logits))
-        return mx.where(one | zero, log_sigmoid(mx.where(one, logits, -logits)), -math.inf)
+        return mx.where(mx.logical_or(one, zero), log_sigmoid(mx.where(one, logits, -logits)), -math.inf)
 
     def mean(self, logits: Any) -> Any:
         return mx.sigmoid(logits)

@@ -146,7 +146,7 @@ def _as_successes(x: Array, n: Any) -> tuple[Array, Array, Array]:
     """Successes, failures (both 0 outside the support: no infinite slope there), whether ``x`` is in the support."""
     k, inside = as_count(x, n)
     if isinstance(n, mx.array) and mx.issubdtype(n.dtype, mx.floating):
-        inside = inside & (mx.floor(n) == n)
+        inside = mx.logical_and(inside, mx.floor(n) == n)
     return k, mx.where(inside, n - k, 0.0), inside
 
 

@@ -68,7 +68,7 @@ class _CategoricalProbs(Distribution):
 
     def log_prob(self, x: Array, probs: Array) -> Array:
         index, inside = _as_index(x, probs.shape[-1])
-        inside = inside & (mx.min(probs, axis=-1) >= 0.0)
+        inside = mx.logical_and(inside, mx.min(probs, axis=-1) >= 0.0)
         chosen = mx.where(inside, _at(probs, index), 1.0)
         return mx.where(inside, mx.log(chosen) - mx.log(mx.sum(probs, axis=-1)), -math.inf)
 

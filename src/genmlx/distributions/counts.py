@@ -26,9 +26,9 @@ def as_count(x: Array, upper: Any = math.inf) -> tuple[Array, Array]:
     """``x`` in float32 where it is an integer in [0, upper], else 0; and where it is one. Counts have no gradient."""
     inside = x >= 0
     if mx.issubdtype(x.dtype, mx.floating):
-        inside = inside & (x - mx.floor(x) == 0)  # false for infinity too
+        inside = mx.logical_and(inside, x - mx.floor(x) == 0)  # false for infinity too
     if upper is not math.inf:
-        inside = inside & (x <= upper)
+        inside = mx.logical_and(inside, x <= upper)
     return mx.stop_gradient(mx.where(inside, x, 0).astype(mx.float32)), inside
 
 
@@ -46,7 +46,7 @@ def k_log_ratio(a: Any, k: Any, d: Array, factor: Any = None, log_factor: Any = 
     positive = mx.where(k > 0, k, 1.0) if isinstance(k, mx.array) else k
     if log_factor is None:
         return k * (mx.log1p(mx.where(near, d / positive, 0.0)) + mx.log(mx.where(near, 1.0, a / positive)))
-    near = near & (a < _HUGE)
+    near = mx.logical_and(near, a < _HUGE)
     far = mx.log(mx.where(near, 1.0, factor / positive)) + log_factor
     return k * mx.where(near, mx.log1p(mx.where(near, d / positive, 0.0)), far)
 

@@ -49,7 +49,7 @@ class Dirichlet(Distribution):
 
     def log_prob(self, x: Array, alpha: Array) -> Array:
         interior = x > 0.0
-        inside = domains.simplex.contains(x) & mx.all(interior | (alpha == 1.0), axis=-1)
+        inside = mx.logical_and(domains.simplex.contains(x), mx.all(mx.logical_or(interior, alpha == 1.0), axis=-1))
         x = mx.where(interior, x, 1.0)
         total = mx.sum(alpha, axis=-1, keepdims=True)
         return mx.where(inside, _log_density(alpha, total, mx.log(x), mx.log(x * (total / alpha))), -math.inf)
@@ -69,7 +69,7 @@ class Dirichlet(Distribution):
 
 
 def _log_density(alpha: Array, total: Array, log_x: Array, log_ratio: Array) -> Array:
-    """The log density for log x and log(x / mean): with log Γ(a) = a log a - a - log a + S(a), large terms meet there."""
+    """The log density for log x and log(x / mean), where large terms meet: log Γ(a) = a log a - a - log a + S(a)."""
     remainders = remainder(mx.concatenate([alpha, total], axis=-1))
     terms = alpha * log_ratio - log_x + mx.log(alpha) - remainders[..., :-1]
     return mx.sum(terms, axis=-1) + remainders[..., -1] - mx.log(total.squeeze(-1))

@@ -48,10 +48,10 @@ class DiscreteUniform(Distribution):
         return offset + (lo.astype(mx.int32) if isinstance(lo, mx.array) else int(lo))
 
     def log_prob(self, x: Array, lo: Any, hi: Any) -> Array:
-        inside = (x >= lo) & (x <= hi)
+        inside = mx.logical_and(x >= lo, x <= hi)
         for value in (x, lo, hi):
             if isinstance(value, mx.array) and mx.issubdtype(value.dtype, mx.floating):
-                inside = inside & (mx.floor(value) == value)
+                inside = mx.logical_and(inside, mx.floor(value) == value)
         if isinstance(lo, mx.array) or isinstance(hi, mx.array):
             return mx.where(inside, -mx.log(mx.maximum(hi - lo + 1, 1)), -math.inf)
         return mx.where(inside, -log(hi - lo + 1), -math.inf)

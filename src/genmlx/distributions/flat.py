@@ -38,7 +38,9 @@ class Flat(Distribution):
     def _parameter(self, name: str, domain: Domain, value: Any) -> Shape:
         sizes = (value,) if isinstance(value, int) else tuple(value) if isinstance(value, tuple | list) else None
         if sizes is None or not all(type(size) is int and size >= 0 for size in sizes):
-            raise UsageError(f"shape of {self.name} must be an int or a tuple of ints, found {value!r}", fix=f"{self.name}((3,))")
+            raise UsageError(
+                f"shape of {self.name} must be an int or a tuple of ints, found {value!r}", fix=f"{self.name}((3,))"
+            )
         return sizes
 
     def batch_shape(self, *params: Any) -> Shape:
@@ -50,8 +52,8 @@ class Flat(Distribution):
     def sample(self, key: Key, shape_: Shape, shape: Shape) -> Array:
         raise ImproperPriorError(
             f"{self.name} is an improper prior: it has no distribution to draw from",
-            fix='constrain it: .generate({"address": value}); give it a proposal (proposal=...), or inference a starting '
-            "value; for draws from the prior use a proper one, such as normal(0.0, 10.0) or half_normal(10.0)",
+            fix='constrain it with .generate({"address": value}), give it a proposal (proposal=...), or give inference '
+            "a starting value; for draws from the prior use a proper one: normal(0.0, 10.0), half_normal(10.0)",
         )
 
     def initial(self, key: Key, shape_: Shape, shape: Shape) -> Array:
@@ -64,7 +66,9 @@ class Flat(Distribution):
         return mx.where(mx.abs(x) < math.inf, mx.array(0.0, dtype=x.dtype), -math.inf)
 
     def _missing(self, what: str) -> UsageError:
-        return UsageError(f"{self.name} is an improper prior: it has no {what}", fix="a proper prior, such as normal(0.0, 10.0)")
+        return UsageError(
+            f"{self.name} is an improper prior: it has no {what}", fix="a proper prior, such as normal(0.0, 10.0)"
+        )
 
 
 flat = Flat("flat", domains.real)

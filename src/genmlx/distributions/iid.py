@@ -14,7 +14,7 @@ from genmlx.numerics.types import Array, Key, Shape
 __all__ = ["IID", "iid"]
 
 
-def iid(call: DistributionCall, n: int | tuple[int, ...]) -> DistributionCall:
+def iid(call: Any, n: Any) -> DistributionCall:
     r"""``n`` independent draws from one distribution, as one choice.
 
     $$\log p(x_1, \dots, x_n) = \sum_{i=1}^n \log p(x_i).$$
@@ -24,8 +24,8 @@ def iid(call: DistributionCall, n: int | tuple[int, ...]) -> DistributionCall:
     In ``iid(normal(mus, 1.0), 5)`` with ``mus`` of shape (3,) the value has shape (5, 3), and column j has mean mus[j].
 
     Args:
-        call: the distribution of each.
-        n: how many, or the shape of the new leading axes.
+        call: the call of a distribution.
+        n: how many copies, an int; or the shape of the new leading axes, a tuple of ints.
 
     Returns:
         A call.
@@ -91,8 +91,7 @@ class IID(Distribution):
     def sample(self, key: Key, call: DistributionCall, n: Shape, shape: Shape) -> Array:
         return self.family.sample(key, *call.args, shape + n + self.family.batch_shape(*call.args))
 
-    def initial(self, key: Key, *args: Any) -> Array:
-        call, n, shape = args
+    def initial(self, key: Key, call: DistributionCall, n: Shape, shape: Shape) -> Array:
         return self.family.initial(key, *call.args, shape + n + self.family.batch_shape(*call.args))
 
     def log_prob(self, x: Array, call: DistributionCall, n: Shape) -> Array:
@@ -101,7 +100,7 @@ class IID(Distribution):
             raise ShapeError(f"a value of {call!r}, {n} times, has the trailing axes {event}, found shape {x.shape}")
         each = self.family.log_prob(x, *call.args)
         copies = len(n) + len(self.family.batch_shape(*call.args))
-        return mx.sum(each, axis=tuple(range(-copies, 0)))
+        return mx.sum(each, axis=tuple(range(-copies, 0))) if copies else each
 
     def mean(self, call: DistributionCall, n: Shape) -> Any:
         return mx.broadcast_to(call.mean(), self.event_shape(call, n))

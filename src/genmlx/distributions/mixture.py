@@ -1,7 +1,6 @@
 """Mixtures of distributions."""
 
 import math
-from collections.abc import Sequence
 from typing import Any, final
 
 import mlx.core as mx
@@ -16,7 +15,7 @@ from genmlx.numerics.types import Array, Key, Shape
 __all__ = ["Mixture", "mixture"]
 
 
-def mixture(components: Sequence[DistributionCall] | DistributionCall, log_weights: Any) -> DistributionCall:
+def mixture(components: Any, log_weights: Any) -> DistributionCall:
     r"""A mixture: a component is drawn by its weight, then a value from it; the component is not a choice of its own.
 
     $$\log p(x) = \log \sum_k w_k\, p_k(x), \quad w = \mathrm{softmax}(\mathrm{log\_weights}).$$
@@ -137,8 +136,8 @@ class Mixture(Distribution):
     def sample(self, key: Key, components: Any, log_weights: Array, shape: Shape) -> Array:
         return self._draws(key, components, log_weights, shape, "sample")
 
-    def initial(self, key: Key, *args: Any) -> Array:
-        return self._draws(key, *args, "initial")
+    def initial(self, key: Key, components: Any, log_weights: Array, shape: Shape) -> Array:
+        return self._draws(key, components, log_weights, shape, "initial")
 
     def _draws(self, key: Key, components: Any, log_weights: Array, shape: Shape, method: str) -> Array:
         k = log_weights.shape[-1]
@@ -181,14 +180,14 @@ class Mixture(Distribution):
             return getattr(components.gen_fn, what)(mx.expand_dims(x, x.ndim - event_ndim), *components.args)
         each = [getattr(call.gen_fn, what)(x, *call.args) for call in components]
         if any(e.shape != each[0].shape for e in each):
-            each = mx.broadcast_arrays(*each)
+            each = list(mx.broadcast_arrays(*each))
         return mx.stack(each, axis=-1)
 
     def _moments(self, what: str, components: Any, axis: int) -> Array:
         """The moment of each component, along ``axis``."""
         if self.stacked:
             return getattr(components, what)()
-        return mx.stack(mx.broadcast_arrays(*[getattr(call, what)() for call in components]), axis=axis)
+        return mx.stack(list(mx.broadcast_arrays(*[getattr(call, what)() for call in components])), axis=axis)
 
     def _weights(self, components: Any, log_weights: Array) -> tuple[Array, int]:
         """The probabilities with event axes behind them, and the axis of the components."""
@@ -231,7 +230,7 @@ def _union(supports: list[Domain]) -> Domain:
     def contains(x: Array) -> Array:
         inside = first.contains(x)
         for s in supports[1:]:
-            inside = inside | s.contains(x)
+            inside = mx.logical_or(inside, s.contains(x))
         return inside
 
     if all(isinstance(s, Interval) for s in supports):

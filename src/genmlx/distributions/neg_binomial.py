@@ -22,9 +22,9 @@ class NegBinomial(Distribution):
 
     $$p(x) = \frac{\Gamma(x + r)}{x!\, \Gamma(r)} p^r (1 - p)^x, \quad x \in \{0, 1, 2, \dots\}.$$
 
-    Mean m = r (1 - p) / p, variance m / p = m + m^2 / r. Values are int32. ``neg_binomial(mean=m, concentration=r)`` is
-    the same for p = r / (r + m), the usual regression form; it tends to Poisson(m) for large r. A draw is Poisson with a
-    gamma distributed rate.
+    Mean m = r (1 - p) / p, variance m / p = m + m^2 / r. Values are int32. ``neg_binomial(mean=m, concentration=r)``
+    is the same for p = r / (r + m), the usual regression form; it tends to Poisson(m) for large r. A draw is Poisson
+    with a gamma distributed rate.
 
     Args:
         r: number of successes, any positive number.
@@ -93,7 +93,7 @@ def _log_mass(x: Array, r: Any, p: Any, q: Any) -> Array:
     if isinstance(q, mx.array) or not q > 0:
         # More than 0 failures are impossible for q = 0. The slope in q is infinite there, but must not reach r as NaN.
         possible = mx.logical_or(q > 0.0, k == 0.0)
-        k, inside = mx.where(possible, k, 0.0), inside & possible
+        k, inside = mx.where(possible, k, 0.0), mx.logical_and(inside, possible)
     n = r + k
     a, b = n * p, n * q
     d = smaller_difference(p, a - r, k - b)

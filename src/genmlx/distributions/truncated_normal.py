@@ -37,8 +37,8 @@ class TruncatedNormal(Distribution):
     $$\log p(x) = -\tfrac12 z^2 - \log \sigma - \tfrac12 \log 2\pi - \log(\Phi(\beta) - \Phi(\alpha)),$$
     $$z = \frac{x - \mu}\sigma, \quad \alpha = \frac{lo - \mu}\sigma, \quad \beta = \frac{hi - \mu}\sigma.$$
 
-    Mean, variance and entropy are integrals over 64 Gauss-Legendre nodes. Draws are by the inverse distribution function
-    and differentiable in all four parameters, the bounds included.
+    Mean, variance and entropy are integrals over 64 Gauss-Legendre nodes. Draws are by the inverse distribution
+    function and differentiable in all four parameters, the bounds included.
 
     Args:
         mu: mean before truncation, any real number.
@@ -159,11 +159,11 @@ def _standard(bound: Any, mu: Any, sigma: Any) -> Any:
 def _log_mass(interval: _Interval) -> tuple[Any, Any]:
     """The anchor (as a value of x) and N."""
     mu, _, _, _, _, a, b, width, middle = interval
-    central = b > 0.0
+    central, near = b > 0.0, interval.near
     tail_b = _log_scaled_tail(_where(central, b, -b))
     q = exp(tail_b - 0.5 * (b * b))
     if not interval.bounded:
-        return _where(central, mu, interval.near), _where(central, log1p(-_smaller(q, 0.95)), tail_b)
+        return _where(central, mu, near), _where(central, log1p(-_smaller(q, 0.95)), tail_b)
     tail_a = _log_scaled_tail(-a)
     # The clips are beyond what a selected case can reach.
     q = _smaller(q + exp(tail_a - 0.5 * (a * a)), 0.95)
@@ -173,7 +173,7 @@ def _log_mass(interval: _Interval) -> tuple[Any, Any]:
     slope = (0.5 * w) * (m + 0.25 * w)  # (b^2 - m^2) / 2
     series = log(w) - _HALF_LOG_2PI + log1p((m * m - 1.0) * (w * w) / 24.0) + slope
     n = _where(narrow, series, _where(central, log1p(-q), tail_b + _log1mexp(ratio)))
-    return _where(narrow, interval.near, _where(central, mu, interval.near)), n
+    return _where(narrow, near, _where(central, mu, near)), n
 
 
 def _at_fraction(interval: _Interval, v: Array, u: Array) -> Array:
@@ -183,24 +183,21 @@ def _at_fraction(interval: _Interval, v: Array, u: Array) -> Array:
     exponential of rate |m|) or far out (k t + t^2/2 = E with k = |b| + 1/|b|), t has a closed form, in which nothing
     cancels. Elsewhere log Phi(z) = log Phi(b) - E is inverted.
     """
-    mu, sigma, lo, hi, above, a, b, width, middle = interval
+    _, sigma, lo, hi, above, _, b, width, middle = interval
     narrow = width < 0.01
     closed = _either(narrow, b < -20.0)
     if closed is False:
         log_b, d = _log_tails(interval)
-        x = _inverse(interval, log_b - _excess(d, v, u))
-    else:
-        k = _where(narrow, _larger(-middle, 1e-6 / width), 1.0 / _larger(-b, 1.0) - b)
-        curved = _where(narrow, 0.0, 1.0)
-        d = width * (k + (0.5 * curved) * width)
-        if closed is not True:
-            log_b, d_open = _log_tails(interval)
-            d = _where(closed, d, d_open)
-        e = _excess(d, v, u)
-        t = (2.0 * sigma) * e / (sqrt(k * k + (2.0 * curved) * e) + k)
-        x = _where(above, lo + t, hi - t)
-        if closed is not True:
-            x = mx.where(closed, x, _inverse(interval, mx.where(closed, -1.0, log_b - e)))
+        return mx.clip(_inverse(interval, log_b - _excess(d, v, u)), lo, hi)
+    k = _where(narrow, _larger(-middle, 1e-6 / width), 1.0 / _larger(-b, 1.0) - b)
+    curved = _where(narrow, 0.0, 1.0)
+    d = width * (k + (0.5 * curved) * width)
+    log_b, d_open = (0.0, 0.0) if closed is True else _log_tails(interval)
+    e = _excess(_where(closed, d, d_open), v, u)
+    t = (2.0 * sigma) * e / (sqrt(k * k + (2.0 * curved) * e) + k)
+    x = _where(above, lo + t, hi - t)
+    if closed is not True:
+        x = mx.where(closed, x, _inverse(interval, mx.where(closed, -1.0, log_b - e)))
     return mx.clip(x, lo, hi)
 
 
@@ -269,7 +266,7 @@ def _as_array(x: Any) -> Array:
     return x if isinstance(x, mx.array) else mx.array(x)
 
 
-# ---- numbers or arrays --------------------------------------------------------------------------------------------------
+# ---- numbers or arrays -----------------------------------------------------------------------------------------------
 
 
 def _is(x: Any, number: float) -> bool:

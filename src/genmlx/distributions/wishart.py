@@ -80,7 +80,11 @@ class _Wishart(_Matrices):
     def entropy(self, df: Any, matrix: Array) -> Any:
         n = matrix.shape[-1]
         log_det = 2.0 * linalg.logdet_tril(self._factor(matrix)) + n * _LOG_2 + _digammas(df, n)  # E log det X
-        return _log_normaliser(df, n) - 0.5 * (df - (n + 1)) * log_det + 0.5 * df * (log_det - _digammas(df, n) - n * _LOG_2 + n)
+        return (
+            _log_normaliser(df, n)
+            - 0.5 * (df - (n + 1)) * log_det
+            + 0.5 * df * (log_det - _digammas(df, n) - n * _LOG_2 + n)
+        )
 
 
 @final
@@ -90,9 +94,9 @@ class Wishart(_Wishart):
     $$\log p(X) = \tfrac{\nu - n - 1}{2} \log\det X - \tfrac12 \mathrm{tr}(V^{-1} X) - \tfrac{\nu}{2} \log\det V
     - \tfrac{\nu n}{2} \log 2 - \log \Gamma_n(\tfrac{\nu}{2}), \quad X \in R^{n \times n} \text{ positive definite}.$$
 
-    Mean df V, variance of X_ij df (V_ij^2 + V_ii V_jj). ``wishart(df, scale_tril=L)`` has the scale V = L L^T and saves a
-    factorisation. Draws are Bartlett's (`genmlx.numerics.samplers.wishart`), differentiable in the scale. A value that
-    is not symmetric (to 1e-5 of its largest element) and positive definite has density 0.
+    Mean df V, variance of X_ij df (V_ij^2 + V_ii V_jj). ``wishart(df, scale_tril=L)`` has the scale V = L L^T and
+    saves a factorisation. Draws are Bartlett's (`genmlx.numerics.samplers.wishart`), differentiable in the scale. A
+    value that is not symmetric (to 1e-5 of its largest element) and positive definite has density 0.
 
     Args:
         df: degrees of freedom, above n - 1.
@@ -177,7 +181,8 @@ def _value_factor(x: Array) -> tuple[Array, Array]:
     """The Cholesky factor of a value (the identity for one outside the support), and whether it is in the support."""
     factor = symmetric_cholesky(x)
     asymmetry = mx.max(mx.abs(x - x.swapaxes(-1, -2)), axis=(-1, -2))
-    inside = (factor[..., 0, 0] > 0.0) & (asymmetry <= _SYMMETRY_TOLERANCE * mx.max(mx.abs(x), axis=(-1, -2)))
+    symmetric = asymmetry <= _SYMMETRY_TOLERANCE * mx.max(mx.abs(x), axis=(-1, -2))
+    inside = mx.logical_and(factor[..., 0, 0] > 0.0, symmetric)
     return mx.where(inside[..., None, None], factor, mx.eye(x.shape[-1])), inside
 
 

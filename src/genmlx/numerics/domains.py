@@ -159,7 +159,9 @@ def _is_correlation(x: Array) -> Array:
 
 any_value = Domain("any value", lambda x: mx.full(x.shape, True), number=lambda x: True)
 real = Interval("a real number", mx.isfinite, number=math.isfinite)
-real_or_infinite = Interval("a real number, -inf or inf", lambda x: x == x, number=lambda x: not math.isnan(x))
+real_or_infinite = Interval(
+    "a real number, -inf or inf", lambda x: mx.logical_not(mx.isnan(x)), number=lambda x: not math.isnan(x)
+)
 positive = Interval("positive", lambda x: (x > 0) & (x < math.inf), number=lambda x: 0 < x < math.inf, lower=0.0)
 nonnegative = Interval(
     "zero or positive", lambda x: (x >= 0) & (x < math.inf), number=lambda x: 0 <= x < math.inf, lower=0.0

@@ -96,7 +96,7 @@ def _key(leaf: Any) -> Any:
     return getattr(leaf, "structure_key", leaf)
 
 
-def map_nodes(f: Callable[[T], Any], kind: type[T], tree: Tree) -> Tree:
-    """Apply ``f`` to the outermost nodes of one kind; everything else stays."""
+def map_nodes(f: Callable[[Any], Any], kind: Any, tree: Tree) -> Tree:
+    """Apply ``f`` to the outermost nodes of a kind (a class, or a union of classes); everything else stays."""
     leaves, treedef = flatten(tree, is_leaf=lambda x: isinstance(x, kind))
     return unflatten(treedef, [f(x) if isinstance(x, kind) else x for x in leaves])

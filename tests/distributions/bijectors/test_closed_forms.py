@@ -78,6 +78,11 @@ def test_zero_components_of_a_simplex_have_coordinates():
     assert np.isnan(np.array(Simplex().inverse([1.5, -0.5]))).any()
 
 
+def test_components_of_a_simplex_stay_positive_far_out():
+    x = Simplex().forward([[1e4, -1e4, 300.0], [-1e4, 0.0, 0.0], [200.0, 1e4, 1e4]])
+    assert mx.min(x).item() > 0.0
+
+
 def test_a_simplex_of_one_component():
     x, log_det = Simplex().forward_and_log_det(mx.zeros((3, 0)))
     assert x.tolist() == [[1.0]] * 3

@@ -75,6 +75,30 @@ def test_event_axes_are_those_of_the_domain():
 
 
 @pytest.mark.parametrize(
+    ("domain", "inside", "outside"),
+    [
+        (domains.lower_bounded(1.0), [1.0, 2.0], [0.9, math.inf, math.nan]),
+        (domains.upper_bounded(1.0), [1.0, -2.0], [1.1, -math.inf, math.nan]),
+        (domains.circular, [-math.pi, 0.0, math.pi], [3.2, -4.0, math.nan]),
+        (
+            domains.positive_ordered,
+            [[0.5, 1.0]],
+            [[1.0, 0.5], [0.0, 1.0], [1.0, 1.0], [1.0, math.inf], [1.0, math.nan]],
+        ),
+        (domains.unit_vector, [[0.6, -0.8], [0.0, 1.0]], [[0.6, 0.6], [0.0, 0.0], [1.0, math.nan]]),
+        (
+            domains.correlation,
+            [[[1.0, 0.5], [0.5, 1.0]]],
+            [[[1.0, 1.1], [1.1, 1.0]], [[2.0, 0.5], [0.5, 1.0]], [[1.0, 0.5], [-0.5, 1.0]]],
+        ),
+    ],
+)
+def test_what_domains_contain(domain, inside, outside):
+    assert domain.contains(mx.array(inside)).tolist() == [True] * len(inside)
+    assert domain.contains(mx.array(outside)).tolist() == [False] * len(outside)
+
+
+@pytest.mark.parametrize(
     "domain",
     [
         domains.boolean,

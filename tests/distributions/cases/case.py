@@ -119,7 +119,9 @@ class Case:
         if not self.family.event_ndim:
             return np.asarray(log_density(xs))
         flat = xs.reshape(-1, *xs.shape[xs.ndim - self.family.event_ndim :])
-        return np.array([float(log_density(draw)) for draw in flat]).reshape(xs.shape[: xs.ndim - self.family.event_ndim])
+        return np.array([float(log_density(draw)) for draw in flat]).reshape(
+            xs.shape[: xs.ndim - self.family.event_ndim]
+        )
 
     def smooth_values(self, point: Point, key: mx.array) -> mx.array:
         """Values at which the log density is differentiable."""

@@ -119,9 +119,7 @@ class TruncatedNormalOracle:
     def logpdf(self, x):
         inside = (x >= self.lo) & (x <= self.hi)
         z = (np.where(inside, x, np.clip(0.0, self.lo, self.hi)) - self.mu) / self.sigma
-        return np.where(
-            inside, -0.5 * z * z - np.log(self.sigma) - 0.5 * np.log(2.0 * np.pi) - self.log_mass, -INF
-        )
+        return np.where(inside, -0.5 * z * z - np.log(self.sigma) - 0.5 * np.log(2.0 * np.pi) - self.log_mass, -INF)
 
     def cdf(self, x):
         inside = (x > self.lo) & (x < self.hi)
@@ -132,7 +130,9 @@ class TruncatedNormalOracle:
     def ppf(self, q):
         part = q if self.sign > 0 else 1.0 - q
         with np.errstate(divide="ignore"):
-            log_p = special.log_ndtr(self.b) + np.log(part + (1 - part) * np.exp(special.log_ndtr(self.a) - special.log_ndtr(self.b)))
+            log_p = special.log_ndtr(self.b) + np.log(
+                part + (1 - part) * np.exp(special.log_ndtr(self.a) - special.log_ndtr(self.b))
+            )
         x = np.clip(self.mu + self.sigma * self.sign * special.ndtri_exp(log_p), self.lo, self.hi)
         return np.where(q == 0.0, self.lo, np.where(q == 1.0, self.hi, x))
 
@@ -141,8 +141,11 @@ class TruncatedNormalOracle:
         start = max(min(self.b, 10.0), self.a)
         end = max(self.a, start - 20.0 if start > 0 else start - 40.0 / max(-start, 1.0))
         mode = [0.0] if end < 0.0 < start else None
+
         def g(z):
-            return f(self.mu + self.sigma * self.sign * z) * np.exp(-0.5 * z * z - 0.5 * np.log(2.0 * np.pi) - self.log_mass)
+            return f(self.mu + self.sigma * self.sign * z) * np.exp(
+                -0.5 * z * z - 0.5 * np.log(2.0 * np.pi) - self.log_mass
+            )
 
         return integrate.quad(g, end, start, points=mode, epsabs=1e-12, epsrel=1e-10, limit=200)[0]
 
@@ -265,7 +268,14 @@ CASES = [
     ),
     Case(
         family=student_t,
-        points=[(12.0, 0.0, 1.0), (2.0, 2.1, 2.0), (1.0, 0.8, 4.0), (0.3, -5.0, 0.1), (1e4, 3.0, 2.0), (30.0, 0.0, 0.5)],
+        points=[
+            (12.0, 0.0, 1.0),
+            (2.0, 2.1, 2.0),
+            (1.0, 0.8, 4.0),
+            (0.3, -5.0, 0.1),
+            (1e4, 3.0, 2.0),
+            (30.0, 0.0, 0.5),
+        ],
         oracle=t_oracle,
         grid=lambda df, loc, scale: heavy(loc, scale),
         invalid={
@@ -281,7 +291,8 @@ CASES = [
         points=[(2.0, 3.0), (1.0, 0.5), (0.3, 2.0), (50.0, 10.0), (1e4, 100.0), (1.0 + 2.0**-13, 1.0)],
         oracle=lambda shape, rate: stats.gamma(shape, scale=1.0 / rate),
         grid=lambda shape, rate: [
-            *positive(shape / rate), *stats.gamma(shape, scale=1.0 / rate).ppf([1e-9, *QUANTILES, 1 - 1e-9]),
+            *positive(shape / rate),
+            *stats.gamma(shape, scale=1.0 / rate).ppf([1e-9, *QUANTILES, 1 - 1e-9]),
         ],
         outside=lambda *_: BELOW_ZERO,
         invalid={"shape": [(bad, 1.0) for bad in BAD_POSITIVE], "rate": [(2.0, bad) for bad in BAD_POSITIVE]},
@@ -303,7 +314,9 @@ CASES = [
         points=[(3.0, 2.0), (0.5, 1.0), (20.0, 300.0), (1e4, 1e4), (1.0, 1e-3)],
         oracle=lambda shape, scale: stats.invgamma(shape, scale=scale),
         grid=lambda shape, scale: [
-            1e-3 * scale / shape, 1e6 * scale, 1e30,
+            1e-3 * scale / shape,
+            1e6 * scale,
+            1e30,
             *stats.invgamma(shape, scale=scale).ppf([1e-9, *QUANTILES, 1 - 1e-9]),
         ],
         outside=lambda *_: [0.0, *BELOW_ZERO],
@@ -360,7 +373,12 @@ CASES = [
             ([-1.0, 0.0, 0.5, 10.0, 11.0], [3.0, 0.0, 0.0, 1.0]),
         ],
         oracle=lambda bounds, probs: stats.rv_histogram((probs, bounds), density=False),
-        grid=lambda bounds, probs: [*bounds, *(0.5 * (bounds[1:] + bounds[:-1])), neighbours(bounds[1])[0], neighbours(bounds[-1])[0]],
+        grid=lambda bounds, probs: [
+            *bounds,
+            *(0.5 * (bounds[1:] + bounds[:-1])),
+            neighbours(bounds[1])[0],
+            neighbours(bounds[-1])[0],
+        ],
         outside=lambda bounds, probs: [neighbours(bounds[0])[0], bounds[-1], -1e30, 1e30],
         smooth=lambda bounds, probs: np.full(2, 0.5 * (bounds[-2] + bounds[-1])),
         invalid={
@@ -398,7 +416,13 @@ CASES = [
     Case(
         name="truncated_normal_above",
         family=truncated_normal,
-        points=[(0.0, 1.0, 0.0, INF), (1.0, 2.0, 0.0, INF), (-3.0, 1.0, 0.0, INF), (0.0, 1.0, 12.0, INF), (0.0, 1.0, -7.0, INF)],
+        points=[
+            (0.0, 1.0, 0.0, INF),
+            (1.0, 2.0, 0.0, INF),
+            (-3.0, 1.0, 0.0, INF),
+            (0.0, 1.0, 12.0, INF),
+            (0.0, 1.0, -7.0, INF),
+        ],
         oracle=TruncatedNormalOracle,
         grid=inside_truncated,
         outside=outside_truncated,

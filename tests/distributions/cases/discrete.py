@@ -29,29 +29,31 @@ def varied(p):
 
 def around(mean, sd, top=np.inf):
     """Counts from 0 up, near the mean, in both tails: floats, so that what is outside can stand beside them."""
-    k = np.concatenate([np.arange(4.0), mean + sd * np.array([-8, -3, -1, -0.1, 0, 0.1, 1, 3, 8]), [mean / 10, 5 * mean]])
+    k = np.concatenate(
+        [np.arange(4.0), mean + sd * np.array([-8, -3, -1, -0.1, 0, 0.1, 1, 3, 8]), [mean / 10, 5 * mean]]
+    )
     return np.unique(np.clip(np.round(k), 0, min(top, 2**24)))
 
 
-def bernoulli_logits(l):
-    p, q = special.expit(l), special.expit(-l)
+def bernoulli_logits(eta):
+    p, q = special.expit(eta), special.expit(-eta)
     return Oracle(
-        logpmf=lambda x: -np.logaddexp(0, -l if x == 1 else l) if x in (0, 1) else -np.inf,
+        logpmf=lambda x: -np.logaddexp(0, -eta if x == 1 else eta) if x in (0, 1) else -np.inf,
         cdf=lambda x: 0.0 if x < 0 else (q if x < 1 else 1.0),
         mean=p,
         var=p * q,
-        entropy=p * np.logaddexp(0, -l) + q * np.logaddexp(0, l),
+        entropy=p * np.logaddexp(0, -eta) + q * np.logaddexp(0, eta),
     )
 
 
-def binomial_logits(n, l):
-    p, q = special.expit(l), special.expit(-l)
+def binomial_logits(n, eta):
+    p, q = special.expit(eta), special.expit(-eta)
 
     def logpmf(k):
         if k < 0 or k > n or k != np.floor(k):
             return -np.inf
         log_ways = special.gammaln(n + 1) - special.gammaln(k + 1) - special.gammaln(n - k + 1)
-        return log_ways - k * np.logaddexp(0, -l) - (n - k) * np.logaddexp(0, l)
+        return log_ways - k * np.logaddexp(0, -eta) - (n - k) * np.logaddexp(0, eta)
 
     return Oracle(logpmf=logpmf, cdf=stats.binom(n, p).cdf, mean=n * p, var=n * p * q)
 
@@ -63,7 +65,9 @@ def category(probs):
 
 def shifted_geometric(p):
     if p == 1:  # where scipy divides by zero
-        return Oracle(logpmf=lambda k: 0.0 if k == 0 else -np.inf, cdf=lambda k: float(k >= 0), mean=0, var=0, entropy=0)
+        return Oracle(
+            logpmf=lambda k: 0.0 if k == 0 else -np.inf, cdf=lambda k: float(k >= 0), mean=0, var=0, entropy=0
+        )
     return stats.geom(p, loc=-1)
 
 
@@ -170,10 +174,10 @@ CASES = [
         name="binomial logits",
         points=[(10, 0.3), (64, -4.0), (500, 20.0), (1000, -0.5), (10, -90.0), (1000, 95.0)],
         oracle=binomial_logits,
-        grid=lambda n, l: around(n * special.expit(l), np.sqrt(n * special.expit(l) * special.expit(-l)), n),
-        outside=lambda n, l: [*NOT_COUNTS, n + 1.0],
+        grid=lambda n, eta: around(n * special.expit(eta), np.sqrt(n * special.expit(eta) * special.expit(-eta)), n),
+        outside=lambda n, eta: [*NOT_COUNTS, n + 1.0],
         invalid={"n": [(-1, 0.5)], "logits": [(10, NAN)]},
-        moments=lambda n, l: abs(l) < 6,
+        moments=lambda n, eta: abs(eta) < 6,
     ),
     Case(
         family=poisson,
@@ -207,16 +211,16 @@ CASES = [
         family=poisson.alternatives[frozenset({"log_rate"})],
         name="poisson log_rate",
         points=[(1.0,), (-7.0,), (-100.0,), (4.5,), (6.5,)],
-        oracle=lambda l: Oracle(
-            logpmf=lambda k: k * l - np.exp(l) - special.gammaln(k + 1) if k >= 0 and k == np.floor(k) else -np.inf,
-            cdf=stats.poisson(np.exp(l)).cdf,
-            mean=np.exp(l),
-            var=np.exp(l),
+        oracle=lambda eta: Oracle(
+            logpmf=lambda k: k * eta - np.exp(eta) - special.gammaln(k + 1) if k >= 0 and k == np.floor(k) else -np.inf,
+            cdf=stats.poisson(np.exp(eta)).cdf,
+            mean=np.exp(eta),
+            var=np.exp(eta),
         ),
-        grid=lambda l: around(np.exp(l), np.exp(0.5 * l)),
+        grid=lambda eta: around(np.exp(eta), np.exp(0.5 * eta)),
         outside=not_counts,
         invalid={"log_rate": [(NAN,), (INF,)]},
-        moments=lambda l: l > -2,
+        moments=lambda eta: eta > -2,
     ),
     Case(
         family=geometric,

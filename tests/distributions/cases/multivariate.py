@@ -13,7 +13,7 @@ __all__ = ["CASES"]
 INF = float("inf")
 
 
-# ---- oracles: scipy's insist on exact symmetry and exact sums, which float32 values do not have ---------------------------
+# ---- oracles: scipy's insist on exact symmetry and exact sums, which float32 values do not have ---------------------
 
 
 def gaussian(mean, cov):
@@ -75,7 +75,7 @@ def inv_wishart_oracle(df, scale):
     )
 
 
-# ---- values: the mean, and away from it ---------------------------------------------------------------------------------
+# ---- values: the mean, and away from it -----------------------------------------------------------------------------
 
 DIRECTIONS = np.array([[1.0, 0.3, -0.5], [-0.2, 1.0, 0.4], [0.3, -0.7, 1.0], [1.0, 1.0, 1.0]])
 
@@ -91,7 +91,10 @@ def gaussian_statistics(make):
         cov = make(matrix)
         return stats.norm(mean[0] - mean[1], np.sqrt(cov[0, 0] - 2 * cov[0, 1] + cov[1, 1]))
 
-    return {"difference": (lambda x: x[:, 0] - x[:, 1], first), "last": (lambda x: x[:, -1], lambda m, a: stats.norm(m[-1], np.sqrt(make(a)[-1, -1])))}
+    return {
+        "difference": (lambda x: x[:, 0] - x[:, 1], first),
+        "last": (lambda x: x[:, -1], lambda m, a: stats.norm(m[-1], np.sqrt(make(a)[-1, -1]))),
+    }
 
 
 def compositions(alpha):
@@ -107,14 +110,21 @@ def spd(scale):
     """Matrices around a scale, from narrow to wide, turned and correlated."""
     n = len(scale)
     turn = np.eye(n) + 0.5 * np.tri(n, k=-1)
-    return np.stack([s * turn @ scale @ turn.T + d * np.diag(np.arange(1.0, n + 1)) for s, d in ((1, 0), (5, 1), (0.2, 0.5), (50, 0))])
+    return np.stack(
+        [
+            s * turn @ scale @ turn.T + d * np.diag(np.arange(1.0, n + 1))
+            for s, d in ((1, 0), (5, 1), (0.2, 0.5), (50, 0))
+        ]
+    )
 
 
 def not_spd(scale):
     n = len(scale)
     lopsided = np.eye(n)
     lopsided[0, 1] = 0.1
-    return np.stack([np.zeros((n, n)), -np.eye(n), np.ones((n, n)) - 0.5 * np.eye(n) * 2, lopsided, np.full((n, n), np.nan)])
+    return np.stack(
+        [np.zeros((n, n)), -np.eye(n), np.ones((n, n)) - 0.5 * np.eye(n) * 2, lopsided, np.full((n, n), np.nan)]
+    )
 
 
 SCALE = [[2.0, 0.5, 0.1], [0.5, 1.0, 0.2], [0.1, 0.2, 0.7]]
@@ -166,7 +176,11 @@ CASES = [
         oracle=dirichlet_oracle,
         grid=compositions,
         outside=lambda alpha: np.stack(
-            [np.full(len(alpha), 0.9), np.zeros(len(alpha)), np.append(-0.5, np.full(len(alpha) - 1, 1.5 / (len(alpha) - 1)))]
+            [
+                np.full(len(alpha), 0.9),
+                np.zeros(len(alpha)),
+                np.append(-0.5, np.full(len(alpha) - 1, 1.5 / (len(alpha) - 1))),
+            ]
         ),
         invalid={"alpha": [([0.0, 1.0, 1.0],), ([-1.0, 2.0, 2.0],), ([float("nan"), 1.0, 1.0],)]},
         statistics={

@@ -11,9 +11,9 @@ import numpy as np
 
 from genmlx.numerics.types import Array, Number
 
-__all__ = ["LIMIT", "absolute", "exp", "just_above", "just_below", "saturating_exp", "saturating_log"]
+__all__ = ["LIMIT", "TINY", "absolute", "exp", "just_above", "just_below", "saturating_exp", "saturating_log"]
 
-# e^±limit is a normal float. On the CPU mx.exp is 0 below -87.3 and inf above 88.4, in float32.
+# e^±limit is a normal float. On the CPU mx.exp is 0 below -87.3 and inf from 88.4 on or so, in float32.
 LIMIT = {mx.float32: 87.0, mx.float64: 708.0}
 _EPS = {mx.float32: 2.0**-23, mx.float64: 2.0**-52}
 TINY = {mx.float32: 2.0**-126, mx.float64: 2.0**-1022}

@@ -4,7 +4,8 @@ Each kernel proposes a trace and accepts it with probability $\min(1, e^w)$, whe
 the move. Detailed balance holds because $w$ is $\log \frac{p(t') q(t' \to t)}{p(t) q(t \to t')}$:
 
 * `mh`: the weight of `GenerativeFunction.regenerate`; the proposal is the prior of the selected choices;
-* `custom`: the weight of a `ProposalEdit`; the proposal is a generative function of the current trace;
+* `custom`: the weight of a `ProposalEdit`; the proposal is a generative function of the current trace, or one of a
+  pair of which each reverses the other;
 * `random_walk`: a normal step of one choice; the proposal is symmetric, so the weight is the update's.
 
 Cost per step: one execution of the model (and of the proposals).
@@ -27,6 +28,7 @@ from genmlx.core.gfi import GenerativeFunction
 from genmlx.core.selection import NONE, Selection, as_selection
 from genmlx.core.trace import Trace
 from genmlx.inference.base import Info, Kernel, accept, free_selection, problem
+from genmlx.inference.compose import mix
 from genmlx.inference.results import Chains
 from genmlx.inference.run import sample
 from genmlx.numerics.errors import UsageError, format_path
@@ -53,7 +55,10 @@ def mh_kernel(selection: Any) -> Kernel:
 
 
 def custom_kernel(forward: Any, backward: Any = None, fixed: Selection = NONE) -> Kernel:
-    """Propose with one generative function, account for the reverse with another.
+    """Propose with a generative function, and account for the reverse move.
+
+    With a ``backward`` of its own, each is the reverse of the other, and a step makes one of the two moves at random:
+    always ``forward``, accepted as if the way back were ``backward``, would not leave the posterior invariant.
 
     Args:
         forward: the proposal, a generative function of the current trace, with choices at addresses of the model.
@@ -64,8 +69,14 @@ def custom_kernel(forward: Any, backward: Any = None, fixed: Selection = NONE) -
         if not isinstance(proposal, GenerativeFunction):
             raise UsageError(
                 f"a proposal is a generative function of the current trace, found {proposal!r}",
-                fix="a @gen function with the trace as its argument, not called: gm.mh(model(data), obs, proposal=guide)",
+                fix="a @gen function with the trace as its argument, not called: proposal=guide",
             )
+    if backward is None or backward == forward:
+        return _proposal_kernel(forward, forward, fixed)
+    return mix([(0.5, _proposal_kernel(forward, backward, fixed)), (0.5, _proposal_kernel(backward, forward, fixed))])
+
+
+def _proposal_kernel(forward: GenerativeFunction, backward: GenerativeFunction, fixed: Selection) -> Kernel:
     request = ProposalEdit(forward, backward)
 
     def kernel(key: Key, trace: Trace) -> tuple[Trace, Info]:
@@ -138,7 +149,7 @@ def mh(
         observations: observed choices (choice map or dict).
         selection: what to resample in a step; default: everything that is not observed.
         proposal: a generative function of the current trace that proposes new values, instead of the prior.
-        backward: the proposal of the reverse move; default ``proposal``.
+        backward: the proposal of the reverse move; default ``proposal``. A step makes one of the two moves.
         kernel: any kernel (`gm.kernels`), instead of the above.
         samples: draws to keep, per chain.
         burn: steps to drop first.

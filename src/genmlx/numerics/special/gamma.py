@@ -67,6 +67,18 @@ def binet(x: Array) -> Array:
     return r * polynomial(_BINET[x.dtype], r * r)
 
 
+def binet_difference(x: Array, s: Array) -> Array:
+    """μ(x + s) - μ(x), x >= 2, s >= 0, of full relative accuracy also for small s (divided differences)."""
+    coefficients = _BINET[x.dtype]
+    r0, r1 = 1.0 / x, 1.0 / (x + s)
+    q0, q1 = mx.square(r0), mx.square(r1)
+    divided, total = mx.array(coefficients[-1], x.dtype), coefficients[-1] * q1 + coefficients[-2]
+    for c in coefficients[-3::-1]:
+        divided = divided * q0 + total
+        total = total * q1 + c
+    return -s * r0 * r1 * (total + r0 * (r0 + r1) * divided)
+
+
 def lgamma_small(w: Array) -> Array:
     """log Γ(1 + w) for 0 <= w <= 3/2, of full relative accuracy beside its zeros at 0 and 1."""
     return w * (w - 1.0) * polynomial(_LGAMMA[w.dtype], mx.log1p(w))

@@ -120,14 +120,14 @@ def gamma_tail(a: Array, x: Array) -> Tail:
 
 
 def _log_power(a: Array, x: Array) -> tuple[Array, Array, Array]:
-    """log(x^a e^(-x) / Γ(a + 1)); min(a, 1) log x - log Γ(min(a, 1) + 1); log x."""
+    """log(x^a e^(-x) / Γ(a + 1)); a log x - log Γ(a + 1), or its value at 3/2 for larger a; log x."""
     log_x = mx.log(x)
-    small = a < 1.0
-    low = mx.where(small, a, 1.0)
+    small = a < 1.5
+    low = mx.where(small, a, 1.5)
     u = low * log_x - lgamma_small(low)
-    # Above 1 by Stirling's formula for Γ(a + 1), where what cancels near x = a is taken together.
-    up = mx.where(small, 2.0, a + 1.0)
-    apart = deviance(up, mx.where(small, 2.0, x), mx.where(small, 0.0, (a - x) + 1.0))
+    # Above 3/2 by Stirling's formula for Γ(a + 1), where what cancels near x = a is taken together.
+    up = mx.where(small, 2.5, a + 1.0)
+    apart = deviance(up, mx.where(small, 2.5, x), mx.where(small, 0.0, (a - x) + 1.0))
     far = 0.5 * mx.log(up) - HALF_LOG_2PI - binet(up) - log_x - apart
     return mx.where(small, u - x, far), u, log_x
 

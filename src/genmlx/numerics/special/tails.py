@@ -14,11 +14,12 @@ import numpy as np
 from genmlx.numerics.special.common import polynomial
 from genmlx.numerics.types import Array
 
-__all__ = ["DEPTH", "deviance", "nodes", "omega"]
+__all__ = ["DEPTH", "deviance", "nodes", "omega", "product_difference"]
 
 DEPTH = {mx.float32: 17.0, mx.float64: 38.0}
 """The logarithm, up to its sign, of what an integrand may have fallen to where the integration stops."""
 
+_SPLITTER = {mx.float32: 2.0**12 + 1.0, mx.float64: 2.0**27 + 1.0}
 _NODES = {mx.float32: 12, mx.float64: 26}
 
 # Chebyshev interpolants (computed with 80 digits) as coefficients of powers, lowest first; float32, float64.
@@ -64,6 +65,24 @@ def deviance(y: Array, y0: Array, difference: Array) -> Array:
     s2 = mx.where(near, s2, 0.0)
     series = s * (difference + 2.0 * y * s2 * polynomial(_ATANH[y.dtype], s2))
     return mx.where(near, series, y * mx.log(y / y0) - difference)
+
+
+def product_difference(a: Array, b: Array, c: Array, d: Array) -> Array:
+    """The difference a b - c d with the rounding errors of both products added back (Dekker's, by halves)."""
+    error = _rounding(a, b) - _rounding(c, d)
+    return (a * b - c * d) + mx.stop_gradient(error)
+
+
+def _rounding(a: Array, b: Array) -> Array:
+    a_high, a_low = _halves(a)
+    b_high, b_low = _halves(b)
+    return ((a_high * b_high - a * b) + a_high * b_low + a_low * b_high) + a_low * b_low
+
+
+def _halves(x: Array) -> tuple[Array, Array]:
+    scaled = _SPLITTER[x.dtype] * x
+    high = scaled - (scaled - x)
+    return high, x - high
 
 
 def nodes(dtype: mx.Dtype, ndim: int) -> tuple[Array, Array]:
