@@ -14,6 +14,7 @@ from genmlx.inference.base import (
     explain_weight,
     free_selection,
     initial_trace,
+    initial_traces,
     not_vectorisable,
     problem,
     select,
@@ -186,6 +187,33 @@ def test_impossible_draws_are_passed_over(key):
 
     for k in mx.random.split(key, 5):
         assert initial_trace(model(), gm.choicemap(y=1), k)["z"].item() == 1
+
+
+@gen
+def half_impossible():
+    z = bernoulli(0.5) @ "z"
+    normal(mx.zeros(2), 1.0) @ "x"
+    bernoulli(z.astype(mx.float32)) @ "y"
+
+
+@pytest.mark.parametrize("call", [vectors(), branches(), half_impossible()], ids=lambda c: c.gen_fn.name)
+def test_many_chains_start_where_each_would_start_alone(call):
+    """Made in one piece where that is possible; a chain whose first attempt is impossible tries again by itself."""
+    observed = gm.choicemap(y=[1.0, 2.0, 3.0] if call.gen_fn is vectors else 1)
+    keys = mx.random.split(key_for("many"), 12)
+    together = initial_traces(call, observed, keys)
+    alone = [initial_trace(call, observed, key) for key in keys]
+    for a, b in zip(together, alone, strict=True):
+        assert a.args == b.args
+        assert a.choices.paths() == b.choices.paths()
+        for path, value in b.choices.items():
+            assert_close(a[path], value)
+        assert_close(a.score, b.score)
+
+
+def test_an_error_of_the_user_at_the_start_is_not_taken_for_a_model_that_does_not_vectorise():
+    with pytest.raises(ConstraintError, match="made no choice at 'Y'"):
+        initial_traces(location(1.0), gm.choicemap(Y=1.0), mx.random.split(key_for("many"), 3))
 
 
 def test_no_possible_start_is_an_error_that_names_the_choice(key):

@@ -137,7 +137,11 @@ def improper():
 
 
 CASES = {
-    "unused in generate": (lambda: line([1.0]).generate({"slpoe": 1.0}), ConstraintError, ["'slpoe'", "did you mean 'slope'"]),
+    "unused in generate": (
+        lambda: line([1.0]).generate({"slpoe": 1.0}),
+        ConstraintError,
+        ["'slpoe'", "did you mean 'slope'"],
+    ),
     "unused in a nested call": (
         lambda: outer(1.0).generate({("sub", "z"): 1.0}),
         ConstraintError,
@@ -190,13 +194,25 @@ CASES = {
         ["'sigma'", "-2", "index (1,)"],
     ),
     "NumPy out of domain": (lambda: normal(0.0, np.float64(-3.0)).log_prob(0.0), DomainError, ["'sigma'", "-3"]),
-    "forgotten @, arithmetic": (lambda: forgotten_arithmetic().simulate(), UsageError, ["normal(0.0, 1.0)", '@ "address"']),
+    "forgotten @, arithmetic": (
+        lambda: forgotten_arithmetic().simulate(),
+        UsageError,
+        ["normal(0.0, 1.0)", '@ "address"'],
+    ),
     "forgotten @, array * call": (lambda: forgotten_reflected().simulate(), UsageError, ["address is missing"]),
     "forgotten @, MLX function": (lambda: forgotten_function().simulate(), UsageError, ["address is missing"]),
     "forgotten @, MLX reduction": (lambda: forgotten_reduction().simulate(), UsageError, ["address is missing"]),
     "forgotten @, comparison": (lambda: forgotten_comparison().simulate(), UsageError, ["address is missing"]),
-    "forgotten @, parameter": (lambda: forgotten_parameter().simulate(), UsageError, ["'mu' of normal", "address is missing"]),
-    "forgotten @, return": (lambda: forgotten_return().simulate(), UsageError, ["returned the call", "address is missing"]),
+    "forgotten @, parameter": (
+        lambda: forgotten_parameter().simulate(),
+        UsageError,
+        ["'mu' of normal", "address is missing"],
+    ),
+    "forgotten @, return": (
+        lambda: forgotten_return().simulate(),
+        UsageError,
+        ["returned the call", "address is missing"],
+    ),
     "@ outside a model": (lambda: normal(0.0, 1.0) @ "x", UsageError, ["no model is running", "@gen"]),
     "factor outside a model": (lambda: gm.factor("f", 1.0), UsageError, ["inside a @gen function"]),
     "control flow under n=": (

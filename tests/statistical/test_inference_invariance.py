@@ -160,7 +160,7 @@ def test_the_data_stay_where_they_are():
 )
 def test_the_law_of_a_moved_latent_is_its_prior(kernel):
     """Absolute, not paired: Kolmogorov-Smirnov against the exact prior, which the latent follows in the joint law."""
-    _, after, _ = moved(kernel, location(1.5), EXECUTIONS, "prior law")
+    _, after, _ = moved(CASES[name][1], location(1.5), EXECUTIONS, f"prior law {name}")
     assert_plausible(stats.kstest(after["mu",], stats.norm(0, 1.5).cdf).pvalue)
     residual = after["y",] - after["mu",]
     assert_plausible(stats.kstest(residual, stats.norm(0, 1).cdf).pvalue)

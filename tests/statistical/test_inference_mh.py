@@ -1,6 +1,6 @@
 """Chains of Metropolis-Hastings against exact posteriors, gated by the error that their effective sample size gives.
 
-Hundreds of short vectorised chains cost as much as one, so a few hundred steps give thousands of effective draws.
+A thousand short vectorised chains cost little more than one, so a few dozen steps give thousands of effective draws.
 """
 
 import mlx.core as mx
@@ -12,6 +12,7 @@ import genmlx as gm
 from genmlx import gen, mh, normal, run_chain
 from genmlx.distributions.bernoulli import bernoulli
 from genmlx.distributions.beta import beta
+from genmlx.inference.base import Info
 from helpers.keys import key_for
 from helpers.oracles import chain_mean, enumeration, linear_regression, normal_mean
 from helpers.tolerances import assert_within_mc
@@ -59,19 +60,16 @@ def test_the_line(name):
         LINE_OBSERVATIONS,
         kernel=LINE_KERNELS[name],
         initial={"slope": 2.0, "intercept": 0.0},
-        samples=150,
+        samples=40,
         burn=60,
-        chains=300,
+        chains=1000,
         key=key_for(f"line {name}"),
     )
     assert_normal(chains["slope"], 1.988178, 0.314661, max_se=0.03)
     assert_normal(chains["intercept"], 0.055356, 1.042666, max_se=0.03)
+    scale = np.sqrt(LINE.cov[0, 0] * LINE.cov[1, 1])
     product = (np.array(chains["slope"]) - LINE.mean[0]) * (np.array(chains["intercept"]) - LINE.mean[1])
-    assert_mean(
-        product / np.sqrt(LINE.cov[0, 0] * LINE.cov[1, 1]),
-        LINE.cov[0, 1] / np.sqrt(LINE.cov[0, 0] * LINE.cov[1, 1]),
-        0.04,
-    )
+    assert_mean(product / scale, LINE.cov[0, 1] / scale, max_se=0.04)
 
 
 @gen
@@ -98,9 +96,9 @@ def test_a_normal_mean(data, prior_sd, kernel):
         {"x": dict(enumerate(data))},
         kernel=kernel,
         initial={"mu": 2.5},
-        samples=80,
-        burn=20,
-        chains=300,
+        samples=20,
+        burn=30,
+        chains=1000,
         key=key_for(f"{data}"),
     )
     assert_normal(chains["mu"], exact.mean[0], exact.sd[0], max_se=0.04)
@@ -108,7 +106,7 @@ def test_a_normal_mean(data, prior_sd, kernel):
 
 def test_proposals_from_the_prior(key):
     """The default selection, from starts drawn from the prior."""
-    chains = mh(location(5.0), {"y": 2.0}, samples=100, burn=60, chains=400, key=key)
+    chains = mh(location(5.0), {"y": 2.0}, samples=30, burn=60, chains=1500, key=key)
     assert_normal(chains["mu"], 1.923077, 0.980581, max_se=0.05)
 
 
@@ -121,7 +119,7 @@ def test_a_biased_coin(key):
 
     data = {"flip": dict(enumerate([1, 1, 0, 1, 1, 0, 1]))}
     kernel = k.cycle([k.mh("p"), k.random_walk("p", 0.15)])
-    chains = mh(flips(7), data, kernel=kernel, samples=60, burn=20, chains=200, key=key)
+    chains = mh(flips(7), data, kernel=kernel, samples=20, burn=20, chains=800, key=key)
     assert_mean(chains["p"], 7 / 11, max_se=0.005)
     assert_mean((np.array(chains["p"], np.float64) - 7 / 11) ** 2, stats.beta(7, 4).var(), max_se=0.001)
 
@@ -130,7 +128,7 @@ def test_a_biased_coin(key):
 
 
 def test_dependent_discrete_choices_against_enumeration(key):
-    """Redrawn together, parent and children, the weight counts the observation alone; and one by one its own context."""
+    """Parent and children redrawn together, where the observation alone weighs, and each in its own context."""
 
     def log_joint(bias, *flips):
         p = [0.2, 0.5, 0.9][bias]
@@ -142,7 +140,7 @@ def test_dependent_discrete_choices_against_enumeration(key):
         k.mh(gm.select("bias", "coin")),
         k.cycle([k.mh("bias"), k.mh(("coin", 0)), k.mh(gm.select(("coin", 1), ("coin", 2)))]),
     ):
-        chains = mh(coins(3), {"y": 1.3}, kernel=kernel, samples=60, burn=40, chains=400, key=key)
+        chains = mh(coins(3), {"y": 1.3}, kernel=kernel, samples=15, burn=25, chains=1500, key=key)
         bias, first, last = (np.array(chains[a]) for a in ("bias", ("coin", 0), ("coin", 2)))
         for found, event in [
             (bias == 0, lambda b, *_: b == 0),
@@ -153,7 +151,7 @@ def test_dependent_discrete_choices_against_enumeration(key):
             assert_mean(found, exact.probability(event), max_se=0.01)
 
 
-@pytest.mark.parametrize("samples", [150, pytest.param(2_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("samples", [80, pytest.param(2_000, marks=pytest.mark.slow)])
 def test_a_branch_against_enumeration(samples):
     y = 1.2
     ones, zeros = 0.3 * stats.norm(0, np.sqrt(2)).pdf(y), 0.7 * stats.norm(3, np.sqrt(1.25)).pdf(y)
@@ -169,23 +167,23 @@ def test_a_branch_against_enumeration(samples):
         ]
     )
     chains = run_chain(kernel, starts, samples=samples, burn=20, observations={"y": y}, key=key_for("branches"))
-    assert_mean(chains["z"], share, max_se=0.05)
+    assert_mean(chains["z"], share, max_se=0.08)
     z, a, b = (np.nan_to_num(np.array(chains[name], np.float64)) for name in "zab")
     # E[a; z = 1] and E[b; z = 0]: the mean in the branch times the share of the branch
-    assert_mean(z * a, share * y / 2, max_se=0.1)
-    assert_mean((1 - z) * b, (1 - share) * (3.0 + 0.25 / 1.25 * (y - 3.0)), max_se=0.2)
+    assert_mean(z * a, share * y / 2, max_se=0.12)
+    assert_mean((1 - z) * b, (1 - share) * (3.0 + 0.25 / 1.25 * (y - 3.0)), max_se=0.25)
 
 
 @pytest.mark.parametrize("kernel", [k.mh("x"), k.random_walk("x", 1.5)], ids=["prior", "walk"])
 def test_a_factor_tilts_the_target(kernel):
-    chains = mh(tilted(), kernel=kernel, samples=80, burn=20, chains=200, key=key_for("tilted"))
+    chains = mh(tilted(), kernel=kernel, samples=20, burn=20, chains=1000, key=key_for("tilted"))
     assert_normal(chains["x"], 0.5, 1.0, max_se=0.04)
 
 
 def test_a_nested_model(key):
     y = 1.2
     kernel = k.cycle([k.mh("first"), k.mh("second"), k.random_walk(("first", "mu"), 1.0)])
-    chains = mh(nested(2), {"y": y}, kernel=kernel, samples=100, burn=40, chains=300, key=key)
+    chains = mh(nested(2), {"y": y}, kernel=kernel, samples=20, burn=40, chains=1200, key=key)
     for address, sign, variance in [(("first", "mu"), 1.0, 4.0), (("second", "mu"), -1.0, 1.0)]:
         gain = variance / 5.25
         assert_normal(chains[address], sign * gain * y, np.sqrt(variance - gain * variance), max_se=0.05)
@@ -196,7 +194,7 @@ def test_a_nested_model(key):
 
 
 def test_moves_are_accepted_as_often_as_the_rates_say(key):
-    chains = mh(location(5.0), {"y": 2.0}, kernel=k.random_walk("mu", 3.0), samples=60, burn=30, chains=300, key=key)
+    chains = mh(location(5.0), {"y": 2.0}, kernel=k.random_walk("mu", 3.0), samples=20, burn=20, chains=1000, key=key)
     rate, accepted = (np.array(chains.stats[s], np.float64) for s in ("acceptance_rate", "accepted"))
     difference = (accepted - rate).reshape(-1)  # each step's own coin: independent, given the rates
     assert_within_mc(difference.mean(), 0.0, difference.std(ddof=1) / np.sqrt(difference.size), k=K, max_se=0.005)
@@ -205,26 +203,26 @@ def test_moves_are_accepted_as_often_as_the_rates_say(key):
 
 def test_chains_from_dispersed_starts_come_together(key):
     starts = [location(5.0).generate({"y": 2.0, "mu": mu}).trace for mu in (-15.0, -5.0, 5.0, 15.0)]
-    chains = run_chain(k.random_walk("mu", 2.0), starts, samples=500, observations={"y": 2.0}, key=key)
-    early = np.array(chains["mu"])[:, 0]
-    assert early.std() > 5.0
-    late = gm.run_chain(k.random_walk("mu", 2.0), [chains[c, -1] for c in range(4)], samples=250, key=key)
-    assert float(late.summary(var_names=["mu"])["r_hat"]["mu"]) < 1.05
-    assert_normal(np.array(late["mu"]), 1.923077, 0.980581, max_se=0.12)
+    chains = run_chain(k.random_walk("mu", 2.0), starts, samples=300, observations={"y": 2.0}, key=key)
+    mu = np.array(chains["mu"])
+    assert mu[:, 0].std() > 5.0
+    r_hat = float(chains.summary(var_names=["mu"])["r_hat"]["mu"])
+    assert 1.02 < r_hat < 1.5  # the way from the starts is still in it
+    assert_normal(mu[:, 60:], 1.923077, 0.980581, max_se=0.15)
 
 
 def test_more_steps_than_one_block_of_keys_do_not_repeat(key):
     """Blocks of 256 step keys: a second block equal to the first would correlate steps 256 apart."""
-    chains = run_chain(
-        lambda key, trace: (trace.regenerate("mu", key=key).trace, k.mh("mu")(key, trace)[1]),
-        location(1.0).generate({"y": 0.0}, key=key).trace,
-        samples=1024,
-        key=key,
-    )
+
+    def independent(key, trace):
+        return trace.regenerate("mu", key=key).trace, Info(mx.array(1.0), mx.array(True))
+
+    start = location(1.0).generate({"y": 0.0}, key=key).trace
+    chains = run_chain(independent, start, samples=768, key=key)
     mu = np.array(chains["mu"], np.float64)[0]
     correlation = np.corrcoef(mu[:-256], mu[256:])[0, 1]
-    assert_within_mc(correlation, 0.0, 1 / np.sqrt(768), k=K)
-    assert len(np.unique(mu)) == 1024
+    assert_within_mc(correlation, 0.0, 1 / np.sqrt(512), k=K)
+    assert len(np.unique(mu)) == 768
 
 
 def test_the_posterior_of_a_vector_is_found_element_by_element(key):
@@ -238,9 +236,9 @@ def test_the_posterior_of_a_vector_is_found_element_by_element(key):
         model(sd),
         {"y": y},
         kernel=k.random_walk("x", mx.array([0.7, 0.8, 0.9])),
-        samples=150,
-        burn=50,
-        chains=300,
+        samples=25,
+        burn=40,
+        chains=1500,
         key=key,
     )
     for j, prior in enumerate([1.0, 2.0, 3.0]):

@@ -6,39 +6,51 @@ from genmlx.distributions.beta_uniform_mixture import beta_uniform_mixture
 from genmlx.distributions.binomial import binomial
 from genmlx.distributions.categorical import categorical
 from genmlx.distributions.cauchy import cauchy
+from genmlx.distributions.chi2 import chi2, inv_chi2, scaled_inv_chi2
 from genmlx.distributions.delta import delta
 from genmlx.distributions.dirichlet import dirichlet
+from genmlx.distributions.dirichlet_multinomial import beta_binomial
+from genmlx.distributions.dirichlet_multinomial import dirichlet_multinomial
 from genmlx.distributions.discrete_uniform import discrete_uniform
 from genmlx.distributions.exponential import exponential
 from genmlx.distributions.flat import flat, positive_flat
 from genmlx.distributions.gamma import gamma
 from genmlx.distributions.geometric import geometric
+from genmlx.distributions.gumbel import gumbel
 from genmlx.distributions.half import half_cauchy, half_normal
+from genmlx.distributions.half_student_t import half_student_t
 from genmlx.distributions.iid import iid
 from genmlx.distributions.inv_gamma import inv_gamma
 from genmlx.distributions.laplace import laplace
 from genmlx.distributions.log_normal import log_normal
+from genmlx.distributions.logistic import log_logistic, logistic
 from genmlx.distributions.mixture import mixture
+from genmlx.distributions.multinomial import multinomial
 from genmlx.distributions.multivariate_normal import multivariate_normal
 from genmlx.distributions.neg_binomial import neg_binomial
 from genmlx.distributions.normal import broadcasted_normal, gaussian, normal
+from genmlx.distributions.pareto import pareto
 from genmlx.distributions.piecewise_uniform import piecewise_uniform
 from genmlx.distributions.poisson import poisson
 from genmlx.distributions.student_t import student_t
 from genmlx.distributions.truncated_normal import truncated_normal
 from genmlx.distributions.uniform import uniform
+from genmlx.distributions.weibull import rayleigh, weibull
 from genmlx.distributions.wishart import inv_wishart, wishart
 
 __all__ = [
     "bernoulli",
     "beta",
+    "beta_binomial",
     "beta_uniform_mixture",
     "binomial",
     "broadcasted_normal",
     "categorical",
     "cauchy",
+    "chi2",
     "delta",
     "dirichlet",
+    "dirichlet_multinomial",
     "discrete_uniform",
     "exponential",
     "flat",
@@ -46,22 +58,32 @@ __all__ = [
     "gamma",
     "gaussian",
     "geometric",
+    "gumbel",
     "half_cauchy",
     "half_normal",
+    "half_student_t",
     "iid",
+    "inv_chi2",
     "inv_gamma",
     "inv_wishart",
     "laplace",
+    "log_logistic",
     "log_normal",
+    "logistic",
     "mixture",
+    "multinomial",
     "multivariate_normal",
     "neg_binomial",
     "normal",
+    "pareto",
     "piecewise_uniform",
     "poisson",
     "positive_flat",
+    "rayleigh",
+    "scaled_inv_chi2",
     "student_t",
     "truncated_normal",
     "uniform",
+    "weibull",
     "wishart",
 ]

@@ -18,10 +18,10 @@ from genmlx.core.gfi import Call, GenerativeFunction
 from genmlx.core.selection import Selection
 from genmlx.core.trace import Trace
 from genmlx.numerics.errors import ControlFlowError, DomainError, GenMLXError, UsageError, WeightError, format_path
-from genmlx.numerics.pytree import join_arrays, same_structure, split_arrays
+from genmlx.numerics.pytree import join_arrays, map_arrays, same_structure, split_arrays
 from genmlx.numerics.random import split
-from genmlx.numerics.transforms import explain_control_flow, where
-from genmlx.numerics.types import Array, Key
+from genmlx.numerics.transforms import explain_control_flow, vmap, where
+from genmlx.numerics.types import Array, Key, Keys
 
 __all__ = [
     "Info",
@@ -34,6 +34,7 @@ __all__ = [
     "explain_weight",
     "free_selection",
     "initial_trace",
+    "initial_traces",
     "not_vectorisable",
     "problem",
     "select",
@@ -167,6 +168,32 @@ def initial_trace(call: Call, observations: ChoiceMap, key: Key, initial: Any = 
         f"the density is not finite at any of {_INITIAL_ATTEMPTS} starting points drawn from the prior",
         "check the observations against the support of their distributions, or give initial={...}",
     )
+
+
+def initial_traces(call: Call, observations: ChoiceMap, keys: Keys, initial: Any = None) -> list[Trace]:
+    """`initial_trace` of each key; the first attempts of all are made in one piece, where the model allows it."""
+    given = as_choicemap(initial) | observations
+
+    def first_attempt(key: Key) -> Trace:
+        with execution.initialising():
+            trace, _ = call.gen_fn.generate(split(key, _INITIAL_ATTEMPTS)[0], call.args, given)
+        return trace.with_args(None)
+
+    good: Any = [False] * len(keys)
+    batch: Any = None
+    if len(keys) > 1:
+        try:
+            batch = vmap(first_attempt)(keys)
+            good = mx.isfinite(batch.score).tolist()
+        except (ControlFlowError, ValueError) as error:
+            if not_vectorisable(error) is None:
+                raise
+    return [
+        map_arrays(lambda a, c=c: a[c], batch).with_args(call.args)
+        if good[c]
+        else initial_trace(call, observations, keys[c], initial)
+        for c in range(len(keys))
+    ]
 
 
 def explain_weight(trace: Trace, what: str, fix: str) -> GenMLXError:

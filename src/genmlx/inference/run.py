@@ -28,7 +28,7 @@ from genmlx.inference.base import (
     evaluate,
     explain_weight,
     free_selection,
-    initial_trace,
+    initial_traces,
     not_vectorisable,
     problem,
 )
@@ -68,7 +68,7 @@ def sample(
     check_count("chains", chains, 1)
     _check_counts(samples, burn, thin)
     key_initial, key_run = split(as_key(key))
-    traces = [initial_trace(target, given, k, initial) for k in split(key_initial, chains)]
+    traces = initial_traces(target, given, split(key_initial, chains), initial)
     if moved is not None and any(trace.choices.filter(moved).is_empty for trace in traces):
         free = ", ".join(map(repr, traces[0].choices.filter(free_selection(given))))
         raise UsageError(

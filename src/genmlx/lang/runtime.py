@@ -50,7 +50,7 @@ class Run:
         self._claim(path)
         key = None if self.key is None else fold_in(self.key, path)
         try:
-            trace, weight, discard = self.handler.at(key, path, call.gen_fn, call.args)  # type: ignore[arg-type]
+            trace, weight, discard = self.handler.at(key, path, call.gen_fn, call.args)
         except GenMLXError as error:
             raise error.within(path)  # noqa: B904 - the same error, with a longer path
         if isinstance(trace, ChoiceTrace) and trace.args is not None:

@@ -130,13 +130,13 @@ CASES = [
             (5, [0.25, 0.75]),
         ],
         oracle=multinomial_logits,
-        grid=lambda n, l: shares(n, special.softmax(l)),
-        outside=lambda n, l: not_shares(n, len(l)),
+        grid=lambda n, logits: shares(n, special.softmax(logits)),
+        outside=lambda n, logits: not_shares(n, len(logits)),
         invalid={
             "n": [(-1, [0.2, 0.3, 0.5])],
             "logits": [(6, [INF, 0.0, 0.0]), (6, [NAN, 0.0, 0.0]), (6, [-INF, -INF, -INF])],
         },
-        moments=lambda n, l: min(l) > -20,
+        moments=lambda n, logits: min(logits) > -20,
         statistics=marginals(special.softmax, together),
     ),
     Case(
