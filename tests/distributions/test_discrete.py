@@ -19,7 +19,7 @@ from genmlx.distributions.poisson import poisson
 from genmlx.numerics.errors import DomainError, ShapeError, UsageError
 from genmlx.numerics.random import split
 from helpers.keys import key_for
-from helpers.tolerances import assert_close, assert_exact, assert_gradient_close
+from helpers.tolerances import assert_close, assert_exact, assert_gradient_close, assert_within_mc
 
 PLAUSIBLE = 1e-4
 
@@ -153,6 +153,14 @@ def test_gradients_at_the_edges_are_not_nan(family, params, expected):
             slope = np.asarray(mx.grad(of)(call.args[i]))
             assert not np.isnan(slope).any(), (x, i)  # infinite where the event is impossible for this value only
             assert np.isfinite(slope).all() or call.log_prob(x).item() == -math.inf
+
+
+def test_the_gradient_of_a_small_binomial_at_an_edge_is_not_nan():
+    x = mx.array([0.0, 1.0, 3.0, 4.0, -1.0, 0.5, math.nan])
+    for p in (0.0, 1.0):
+        slope = np.asarray(mx.grad(lambda p: mx.sum(binomial.log_prob(x, 3, p)))(mx.full((7,), p)))
+        assert not np.isnan(slope).any()
+        assert (slope[3:] == 0.0).all()  # outside the support
 
 
 def test_the_gradient_is_right_at_an_edge():
@@ -321,6 +329,15 @@ def test_a_small_literal_number_of_trials_has_the_same_mass_as_an_array():
             array = binomial(mx.array(n), logits=mx.array(eta)).log_prob(k)
             assert_close(binomial(n, logits=mx.array(eta)).log_prob(k), array, atol=1e-5)
             assert_close(binomial(float(n), logits=eta).log_prob(k), array, atol=1e-5)
+
+
+def test_a_batch_of_coins_has_the_probability_of_each():
+    p = mx.array([[0.1], [0.5], [0.9]])
+    for call in (binomial(5, mx.broadcast_to(p, (3, 2))), binomial(5, logits=mx.log(p / (1 - p)) + mx.zeros(2))):
+        draws = np.asarray(call.sample(key=key_for("coins"), shape=(5000,)), dtype=np.float64)
+        assert draws.shape == (5000, 3, 2)
+        frozen = stats.binom(5, np.asarray(p))
+        assert_within_mc(draws.mean(0), frozen.mean() + np.zeros(2), np.sqrt(frozen.var() / 5000) + np.zeros(2))
 
 
 # ---- draws over wide ranges -----------------------------------------------------------------------------------------

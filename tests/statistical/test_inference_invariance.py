@@ -155,10 +155,8 @@ def test_the_data_stay_where_they_are():
     assert np.array_equal(before["y",], after["y",])
 
 
-@pytest.mark.parametrize(
-    "kernel", [k.mh("mu"), k.random_walk("mu", 1.0), k.custom(drift_up)], ids=["mh", "walk", "custom"]
-)
-def test_the_law_of_a_moved_latent_is_its_prior(kernel):
+@pytest.mark.parametrize("name", ["prior", "walk", "custom, drifting"])
+def test_the_law_of_a_moved_latent_is_its_prior(name):
     """Absolute, not paired: Kolmogorov-Smirnov against the exact prior, which the latent follows in the joint law."""
     _, after, _ = moved(CASES[name][1], location(1.5), EXECUTIONS, f"prior law {name}")
     assert_plausible(stats.kstest(after["mu",], stats.norm(0, 1.5).cdf).pvalue)
@@ -206,7 +204,7 @@ BRANCHING = {
     "one or the other": k.mix([(0.5, k.mh("z")), (0.5, k.mh(gm.select("a", "b")))]),
 }
 
-one_by_one = pytest.mark.parametrize("executions", [400, pytest.param(4_000, marks=pytest.mark.slow)])
+one_by_one = pytest.mark.parametrize("executions", [200, pytest.param(4_000, marks=pytest.mark.slow)])
 
 
 @one_by_one

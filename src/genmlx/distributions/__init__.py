@@ -1,7 +1,9 @@
 """Layer 5: the families of distributions, one idiom each."""
 
+from genmlx.distributions.asymmetric_laplace import asymmetric_laplace
 from genmlx.distributions.bernoulli import bernoulli, flip
 from genmlx.distributions.beta import beta
+from genmlx.distributions.beta_mean import beta_mean as beta_mean
 from genmlx.distributions.beta_uniform_mixture import beta_uniform_mixture
 from genmlx.distributions.binomial import binomial
 from genmlx.distributions.categorical import categorical
@@ -9,21 +11,28 @@ from genmlx.distributions.cauchy import cauchy
 from genmlx.distributions.chi2 import chi2, inv_chi2, scaled_inv_chi2
 from genmlx.distributions.delta import delta
 from genmlx.distributions.dirichlet import dirichlet
-from genmlx.distributions.dirichlet_multinomial import beta_binomial
-from genmlx.distributions.dirichlet_multinomial import dirichlet_multinomial
+from genmlx.distributions.dirichlet_multinomial import beta_binomial, dirichlet_multinomial
 from genmlx.distributions.discrete_uniform import discrete_uniform
+from genmlx.distributions.exp_modified_normal import exp_modified_normal
 from genmlx.distributions.exponential import exponential
 from genmlx.distributions.flat import flat, positive_flat
+from genmlx.distributions.frechet import frechet
 from genmlx.distributions.gamma import gamma
+from genmlx.distributions.generalised_pareto import generalised_pareto
 from genmlx.distributions.geometric import geometric
+from genmlx.distributions.gompertz import gompertz
 from genmlx.distributions.gumbel import gumbel
 from genmlx.distributions.half import half_cauchy, half_normal
 from genmlx.distributions.half_student_t import half_student_t
 from genmlx.distributions.iid import iid
 from genmlx.distributions.inv_gamma import inv_gamma
+from genmlx.distributions.inverse_gaussian import inverse_gaussian
+from genmlx.distributions.kumaraswamy import kumaraswamy
 from genmlx.distributions.laplace import laplace
+from genmlx.distributions.levy import levy
 from genmlx.distributions.log_normal import log_normal
 from genmlx.distributions.logistic import log_logistic, logistic
+from genmlx.distributions.logit_normal import logit_normal
 from genmlx.distributions.mixture import mixture
 from genmlx.distributions.multinomial import multinomial
 from genmlx.distributions.multivariate_normal import multivariate_normal
@@ -32,13 +41,18 @@ from genmlx.distributions.normal import broadcasted_normal, gaussian, normal
 from genmlx.distributions.pareto import pareto
 from genmlx.distributions.piecewise_uniform import piecewise_uniform
 from genmlx.distributions.poisson import poisson
+from genmlx.distributions.skew_normal import skew_normal
 from genmlx.distributions.student_t import student_t
+from genmlx.distributions.truncated import truncated
 from genmlx.distributions.truncated_normal import truncated_normal
 from genmlx.distributions.uniform import uniform
 from genmlx.distributions.weibull import rayleigh, weibull
 from genmlx.distributions.wishart import inv_wishart, wishart
+from genmlx.distributions.wrapped import wrapped_cauchy, wrapped_normal
+from genmlx.distributions.zero_inflated import zero_inflated
 
 __all__ = [
+    "asymmetric_laplace",
     "bernoulli",
     "beta",
     "beta_binomial",
@@ -52,12 +66,16 @@ __all__ = [
     "dirichlet",
     "dirichlet_multinomial",
     "discrete_uniform",
+    "exp_modified_normal",
     "exponential",
     "flat",
     "flip",
+    "frechet",
     "gamma",
     "gaussian",
+    "generalised_pareto",
     "geometric",
+    "gompertz",
     "gumbel",
     "half_cauchy",
     "half_normal",
@@ -66,10 +84,14 @@ __all__ = [
     "inv_chi2",
     "inv_gamma",
     "inv_wishart",
+    "inverse_gaussian",
+    "kumaraswamy",
     "laplace",
+    "levy",
     "log_logistic",
     "log_normal",
     "logistic",
+    "logit_normal",
     "mixture",
     "multinomial",
     "multivariate_normal",
@@ -81,9 +103,14 @@ __all__ = [
     "positive_flat",
     "rayleigh",
     "scaled_inv_chi2",
+    "skew_normal",
     "student_t",
+    "truncated",
     "truncated_normal",
     "uniform",
     "weibull",
     "wishart",
+    "wrapped_cauchy",
+    "wrapped_normal",
+    "zero_inflated",
 ]

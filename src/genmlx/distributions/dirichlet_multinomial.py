@@ -1,6 +1,6 @@
 """The Dirichlet-multinomial and beta-binomial distributions: counts whose probabilities are random themselves.
 
-With N = n + s, s the sum of the concentrations, the log mass is a sum of powers, and of remainders of Stirling's formula
+With N = n + s, s the sum of the concentrations, the log mass is a sum of powers and of remainders of Stirling's formula
 (`genmlx.distributions.counts`). For a category of concentration a and count k the powers are
 
     k log((k + a) n / (k N)) + a log((k + a) s / (a N)),

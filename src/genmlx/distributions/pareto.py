@@ -44,9 +44,9 @@ class Pareto(Distribution):
         return mx.minimum(scale + scale * excess, MAX)  # not below the scale by rounding
 
     def log_prob(self, x: Array, scale: Any, alpha: Any) -> Array:
-        inside = x >= scale
-        excess = mx.where(inside, x - scale, 0.0) / scale
-        return mx.where(inside, (log(alpha) - log(scale)) - (alpha + 1.0) * mx.log1p(excess), -math.inf)
+        below = x < scale  # false for NaN, which stays
+        excess = mx.where(below, 0.0, x - scale) / scale
+        return mx.where(below, -math.inf, (log(alpha) - log(scale)) - (alpha + 1.0) * mx.log1p(excess))
 
     def mean(self, scale: Any, alpha: Any) -> Any:
         return scale * finite_above(alpha, 1.0, lambda a: a / (a - 1.0))

@@ -22,7 +22,7 @@ import mlx.core as mx
 
 from genmlx.numerics.special.common import HALF_LOG_2PI, exp, promote
 from genmlx.numerics.special.gamma import binet, lgamma, lgamma_small
-from genmlx.numerics.special.tails import DEPTH, deviance, nodes, omega
+from genmlx.numerics.special.tails import DEPTH, SMALLEST, deviance, nodes, omega
 from genmlx.numerics.types import Array, ArrayLike
 
 __all__ = ["gammainc", "gammaincc", "gammainccinv", "gammaincinv"]
@@ -30,7 +30,6 @@ __all__ = ["gammainc", "gammaincc", "gammainccinv", "gammaincinv"]
 _RAISE = {mx.float32: 4, mx.float64: 8}
 _KNEE = 0.25
 _SERIES = {mx.float32: 7, mx.float64: 12}
-_SMALLEST = {mx.float32: 1e-37, mx.float64: 1e-290}
 _HALLEY_STEPS = {mx.float32: 1, mx.float64: 2}
 _LOG2_E = 1.0 / math.log(2.0)
 
@@ -44,6 +43,7 @@ class Tail(NamedTuple):
     lower: Array
     """Whether it is P, else Q."""
     value: Array
+    log_value: Array
     log_density: Array
     x: Array
     """Kept off 0 and infinity."""
@@ -83,7 +83,7 @@ def gammaincc(a: ArrayLike, x: ArrayLike) -> Array:
 
 def gamma_tail(a: Array, x: Array) -> Tail:
     """The smaller tail beyond x and the density there; differentiable in a to any order, and constant in x."""
-    x = mx.stop_gradient(mx.clip(x, _SMALLEST[x.dtype], 1e30))
+    x = mx.stop_gradient(mx.clip(x, SMALLEST[x.dtype], 1e30))
     log_power, u, log_x = _log_power(a, x)
     power = exp(log_power)
     tiny = x < _KNEE
@@ -115,8 +115,11 @@ def gamma_tail(a: Array, x: Array) -> Tail:
     less = mx.expm1(mx.where(tiny, u, 0.0))
     knee = -less - (less + 1.0) * small_a * alternating
 
-    value = mx.where(lower, power * series, mx.where(tiny, knee, a * power * integral))
-    return Tail(lower, value, log_power - log_x + mx.log(a), x)
+    shoulder = mx.logical_and(tiny, mx.logical_not(lower))
+    factor = mx.where(lower, series, a * integral)
+    value = mx.where(shoulder, knee, power * factor)
+    log_value = mx.where(shoulder, 0.0, log_power) + mx.log(mx.where(shoulder, knee, factor))
+    return Tail(lower, value, log_value, log_power - log_x + mx.log(a), x)
 
 
 def _log_power(a: Array, x: Array) -> tuple[Array, Array, Array]:
@@ -145,8 +148,8 @@ def _integral_of_density(t: Tail, a: Array, x: Array) -> Array:
     """From x₀ to x, which is 0 in value, by Taylor's formula: derivatives to the third order are exact."""
     h = x - mx.stop_gradient(x)
     r = 1.0 / mx.maximum(t.x, 1e-18)
-    slope = (a - 1.0) * r - 1.0
-    series = 1.0 + 0.5 * h * (slope + (1.0 / 3.0) * h * (mx.square(slope) - (a - 1.0) * mx.square(r)))
+    c = mx.clip((a - 1.0) * r, -1e18, 1e18)
+    series = 1.0 + 0.5 * h * ((c - 1.0) + (1.0 / 3.0) * h * (mx.square(c - 1.0) - c * r))
     return h * exp(mx.minimum(t.log_density, 80.0)) * series
 
 
@@ -176,8 +179,7 @@ def gammaincinv(a: ArrayLike, p: ArrayLike) -> Array:
         DiDonato and Morris, Computation of the incomplete gamma function ratios and their inverse, TOMS 12 (1986).
     """
     a, p = mx.broadcast_arrays(*promote(a, p))
-    lower = p < 0.5
-    return _defined_inverse(p, 1.0 - p, _quantile(a, mx.where(lower, p, 1.0 - p), lower))
+    return _quantile(a, p, 1.0 - p)
 
 
 def gammainccinv(a: ArrayLike, q: ArrayLike) -> Array:
@@ -188,60 +190,67 @@ def gammainccinv(a: ArrayLike, q: ArrayLike) -> Array:
         array(53.2922, dtype=float32)
     """
     a, q = mx.broadcast_arrays(*promote(a, q))
-    lower = q > 0.5
-    return _defined_inverse(1.0 - q, q, _quantile(a, mx.where(lower, 1.0 - q, q), lower))
+    return _quantile(a, 1.0 - q, q)
 
 
-def _defined_inverse(p: Array, q: Array, x: Array) -> Array:
-    return mx.where(mx.logical_and(p > 0.0, q > 0.0), x, mx.sqrt(mx.stop_gradient(p / q)))  # 0, inf, nan
-
-
-def _quantile(a: Array, target: Array, lower: Array) -> Array:
-    """Solves P(a, x) = target where ``lower``, else Q(a, x) = target; target <= 1/2.
+def _quantile(a: Array, p: Array, q: Array) -> Array:
+    """Solves P(a, x) = p if p < q, else Q(a, x) = q.
 
     Wilson and Hilferty's cube, or the leading term of a tail, are within a factor 1.6; Halley's steps for log x follow
     on the logarithm of the tail, which is concave there.
     """
-    log_target = mx.log(mx.maximum(target, _SMALLEST[a.dtype]))
+    inside = mx.logical_and(p > 0.0, q > 0.0)
+    lower = p < q
+    target = mx.where(inside, mx.where(lower, p, q), 0.25)
+    least = SMALLEST[a.dtype]
+    log_target = mx.where(target > least, mx.log(mx.where(target > least, target, 1.0)), math.log(least))
     log_p = mx.where(lower, log_target, mx.log1p(-target))
     leading = (log_p + lgamma(a + 1.0)) / a  # log x for x -> 0
     frozen, log_frozen = mx.stop_gradient(a), mx.stop_gradient(log_target)
-    log_x = _start(frozen, log_frozen, mx.stop_gradient(leading), lower)
+    log_x = _start(frozen, log_frozen, mx.stop_gradient(leading), lower)  # to 0.5
     for _ in range(_HALLEY_STEPS[a.dtype]):
         f, _, q, _ = _log_tail(frozen, log_frozen, log_x, lower)
         log_x = log_x - mx.clip(f / mx.maximum(1.0 - 0.5 * f * q, 0.3), -1.5, 1.5)
-    log_x = mx.stop_gradient(mx.clip(log_x, math.log(_SMALLEST[a.dtype]), 80.0))
+    log_x = mx.stop_gradient(mx.clip(log_x, math.log(least), 80.0))
     f, r, q, x = _log_tail(a, log_target, log_x, lower)
     step = f * (1.0 + f * (0.5 * q + f * (1.0 / 6.0) * (2.0 * mx.square(q) + x + r * q)))
-    tiny = log_x < 0.9 * math.log(_SMALLEST[a.dtype])
-    return mx.where(tiny, exp(leading), x * exp(-step))
+    tiny = log_x < 0.9 * math.log(least)
+    found = mx.where(tiny, exp(mx.minimum(leading, 80.0)), x * exp(-step))
+    return mx.where(inside, found, mx.sqrt(mx.stop_gradient(p / q)))  # 0, inf, nan
+
+
+def log_gamma_start(a: Array, log_target: Array, lower: Array) -> Array:
+    """The logarithm of the quantile, to 0.5; without gradients."""
+    a, log_target = mx.stop_gradient(a), mx.stop_gradient(log_target)
+    log_p = mx.where(lower, log_target, mx.log1p(-exp(log_target)))
+    return _start(a, log_target, (log_p + lgamma(a + 1.0)) / a, lower)
+
+
+def rough_quantile(log_p: Array) -> Array:
+    """The upper normal quantile for p <= 1/2, to 4.5e-4: Abramowitz and Stegun 26.2.23."""
+    t = mx.sqrt(-2.0 * log_p)
+    return t - (2.515517 + t * (0.802853 + t * 0.010328)) / (1.0 + t * (1.432788 + t * (0.189269 + t * 0.001308)))
 
 
 def _start(a: Array, log_target: Array, leading: Array, lower: Array) -> Array:
-    """The logarithm of x, to 0.5."""
-    t = mx.sqrt(-2.0 * log_target)
-    # Abramowitz and Stegun 26.2.23, the normal quantile.
-    z = t - (2.515517 + t * (0.802853 + t * 0.010328)) / (1.0 + t * (1.432788 + t * (0.189269 + t * 0.001308)))
+    z = rough_quantile(log_target)
     c = 1.0 / (9.0 * a)
     root = (1.0 - c) + mx.where(lower, -z, z) * mx.sqrt(c)
     cube = 3.0 * mx.log(mx.maximum(root, 1e-3)) + mx.log(a)
     below = leading + mx.minimum(exp(mx.minimum(leading, 20.0)) / (a + 1.0), 1.0)
-    y = lgamma_small(mx.minimum(a, 1.0)) - mx.log(a) + log_target  # log of q Γ(a)
+    y = lgamma_small(mx.minimum(a, 1.0)) - mx.log(a) + log_target  # log of q Γ(a), for a < 1
     above = mx.maximum((a - 1.0) * mx.log(mx.maximum(-y, 1.0)) - y, 0.5)
     above = mx.log(mx.maximum((a - 1.0) * mx.log(above) - y, 0.5))
-    use_below = mx.where(lower, mx.logical_or(root < 0.53, a < 0.5), below < -0.5)
-    return mx.where(
-        mx.logical_and(use_below, mx.logical_or(lower, a < 1.0)),
-        below,
-        mx.where(mx.logical_and(mx.logical_not(lower), a < 1.0), above, cube),
-    )
+    small = a < 1.0
+    use_below = mx.where(lower, mx.logical_or(root < 0.53, a < 0.5), mx.logical_and(small, below < -0.5))
+    use_above = mx.logical_and(small, mx.logical_not(lower))
+    return mx.where(use_below, below, mx.where(use_above, above, cube))
 
 
 def _log_tail(a: Array, log_target: Array, log_x: Array, lower: Array) -> tuple[Array, Array, Array, Array]:
     """Of F(w) = log tail at x = e^w: (F - log target) / F', ∓F', F''/F', and x."""
     t = gamma_tail(a, exp(log_x))
-    value = mx.where(mx.equal(t.lower, lower), t.value, 1.0 - t.value)
-    log_tail = mx.log(mx.maximum(value, _SMALLEST[a.dtype]))
+    log_tail = mx.where(mx.equal(t.lower, lower), t.log_value, mx.log1p(-mx.minimum(t.value, 0.999)))
     r = exp(mx.minimum(t.log_density + log_x - log_tail, 80.0))
     slope = mx.where(lower, r, -r)
     return (log_tail - log_target) / slope, -slope, (a - t.x) - slope, t.x

@@ -14,10 +14,13 @@ import numpy as np
 from genmlx.numerics.special.common import polynomial
 from genmlx.numerics.types import Array
 
-__all__ = ["DEPTH", "deviance", "nodes", "omega", "product_difference"]
+__all__ = ["DEPTH", "SMALLEST", "deviance", "nodes", "omega", "product_difference"]
 
 DEPTH = {mx.float32: 17.0, mx.float64: 38.0}
 """The logarithm, up to its sign, of what an integrand may have fallen to where the integration stops."""
+
+SMALLEST = {mx.float32: 1e-37, mx.float64: 1e-290}
+"""Variables are kept above it."""
 
 _SPLITTER = {mx.float32: 2.0**12 + 1.0, mx.float64: 2.0**27 + 1.0}
 _NODES = {mx.float32: 12, mx.float64: 26}
@@ -64,7 +67,8 @@ def deviance(y: Array, y0: Array, difference: Array) -> Array:
     near = s2 < 0.1
     s2 = mx.where(near, s2, 0.0)
     series = s * (difference + 2.0 * y * s2 * polynomial(_ATANH[y.dtype], s2))
-    return mx.where(near, series, y * mx.log(y / y0) - difference)
+    ratio = mx.maximum(y0 / y, SMALLEST[y.dtype])  # this way round, for the slope of y / y0 overflows
+    return mx.where(near, series, -y * mx.log(ratio) - difference)
 
 
 def product_difference(a: Array, b: Array, c: Array, d: Array) -> Array:
