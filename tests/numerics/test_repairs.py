@@ -3,6 +3,7 @@
 import mlx.core as mx
 import pytest
 
+import genmlx as gm
 from genmlx.numerics.transforms import one_by_one, vmap
 
 BITS = mx.array([[1, 2], [3, 4], [5, 60], [7, 2**31]], dtype=mx.uint32)
@@ -43,6 +44,29 @@ def test_vmap_equals_one_by_one(name):
     assert mx.array_equal(mapped, reference)
 
 
+@pytest.mark.parametrize("again", [lambda x: x, lambda x: x.astype(x.dtype), lambda x: x.reshape(x.shape)])
+def test_an_array_returned_twice_keeps_its_axes(again):
+    def twice(m, k):
+        x = m + k
+        return x, again(x), x * 2, [x]
+
+    mapped = vmap(twice)(mx.arange(4.0), mx.ones((4, 3)))
+    reference = one_by_one(twice)(mx.arange(4.0), mx.ones((4, 3)))
+    for a, b in zip((*mapped[:3], *mapped[3]), (*reference[:3], *reference[3]), strict=True):
+        assert mx.array_equal(a, b)
+
+
+def test_a_model_that_returns_its_vector_choice_is_vectorised():
+    @gm.gen
+    def model():
+        mu = gm.normal(0.0, 1.0) @ "mu"
+        return gm.normal(mu + mx.zeros(3), 1.0) @ "x"
+
+    trace = model().simulate(n=4, key=gm.key(0))
+    assert trace["x"].shape == trace.retval.shape == (4, 3)
+    assert mx.array_equal(trace["x"], trace.retval)
+
+
 def test_mlx_is_as_it_was_outside_tracing():
     before = (mx.bitwise_and, mx.array.__and__, mx.array.__ne__)
     vmap(lambda x: x & VECTOR)(BITS)
@@ -54,3 +78,4 @@ def test_mlx_is_as_it_was_outside_tracing():
 def test_mlx_still_needs_the_repairs():
     """If this fails, the installed MLX maps ``constant != x`` rightly: check the others, and drop the file."""
     assert mx.vmap(lambda x: ONE != x)(REAL).shape == (2, 4)  # noqa: SIM300
+    assert mx.vmap(lambda m, k: (m + k,) * 2)(mx.zeros(4), mx.zeros((4, 3)))[1].shape == (3, 4)

@@ -43,6 +43,7 @@ from genmlx.distributions.piecewise_uniform import piecewise_uniform
 from genmlx.distributions.poisson import poisson
 from genmlx.distributions.skew_normal import skew_normal
 from genmlx.distributions.student_t import student_t
+from genmlx.distributions.transformed import transformed
 from genmlx.distributions.truncated import truncated
 from genmlx.distributions.truncated_normal import truncated_normal
 from genmlx.distributions.uniform import uniform
@@ -105,6 +106,7 @@ __all__ = [
     "scaled_inv_chi2",
     "skew_normal",
     "student_t",
+    "transformed",
     "truncated",
     "truncated_normal",
     "uniform",

@@ -58,7 +58,7 @@ class Chi2(Distribution):
         return gamma.entropy(0.5 * df, 0.5)
 
     def cdf(self, x: Array, df: Any) -> Array:
-        return gammainc(0.5 * df, _floored(0.5 * mx.maximum(x, 0.0), df))
+        return gammainc(0.5 * df, 0.5 * mx.maximum(x, 0.0))
 
     def quantile(self, q: Array, df: Any) -> Array:
         return 2.0 * gammaincinv(0.5 * df, q)
@@ -104,7 +104,7 @@ class InvChi2(Distribution):
         return inv_gamma.entropy(0.5 * df, 0.5)
 
     def cdf(self, x: Array, df: Any) -> Array:
-        return gammaincc(0.5 * df, _floored(0.5 / mx.maximum(x, 0.0), df))
+        return gammaincc(0.5 * df, 0.5 / mx.maximum(x, 0.0))
 
     def quantile(self, q: Array, df: Any) -> Array:
         return 0.5 / gammainccinv(0.5 * df, q)
@@ -151,7 +151,7 @@ class ScaledInvChi2(Distribution):
         return inv_gamma.entropy(0.5 * df, _scale(df, scale))
 
     def cdf(self, x: Array, df: Any, scale: Any) -> Array:
-        return gammaincc(0.5 * df, _floored(_scale(df, scale) / mx.maximum(x, 0.0), df))
+        return gammaincc(0.5 * df, _scale(df, scale) / mx.maximum(x, 0.0))
 
     def quantile(self, q: Array, df: Any, scale: Any) -> Array:
         return _scale(df, scale) / gammainccinv(0.5 * df, q)
@@ -160,13 +160,6 @@ class ScaledInvChi2(Distribution):
 def _scale(df: Any, scale: Any) -> Any:
     # A negative scale stays one, so that its density is NaN.
     return (0.5 * df) * (scale * abs(scale))
-
-
-def _floored(y: Array, df: Any) -> Array:
-    # For df > 16, P(df / 2, y) has no float below y = 1e-10, and `gammainc` is NaN below 1e-18.
-    if isinstance(df, mx.array):
-        return mx.where(df > 16.0, mx.maximum(y, 1e-12), y)
-    return mx.maximum(y, 1e-12) if df > 16.0 else y
 
 
 chi2 = Chi2()

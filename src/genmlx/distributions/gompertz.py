@@ -4,12 +4,13 @@ import math
 from typing import Any, final
 
 import mlx.core as mx
+import numpy as np
 
 from genmlx.core.distribution import Distribution
-from genmlx.distributions.positive import EULER
+from genmlx.distributions.positive import scaled_exponential_integral
 from genmlx.numerics import domains, samplers
 from genmlx.numerics.domains import Domain
-from genmlx.numerics.number import exp, log
+from genmlx.numerics.number import log
 from genmlx.numerics.types import Array, Key, Shape
 
 __all__ = ["Gompertz", "gompertz"]
@@ -21,8 +22,8 @@ class Gompertz(Distribution):
 
     $$\log p(x) = \log \frac bc + z - b (e^z - 1), \quad z = \frac xc, \quad x \ge 0.$$
 
-    Mean c e^b E_1(b), with the exponential integral E_1. Draws are ``scale log(1 + e / shape)``, e exponential, and
-    differentiable in both parameters.
+    Mean c e^b E_1(b), with the exponential integral E_1; the variance is an integral over 64 Gauss-Legendre nodes.
+    Draws are ``scale log(1 + e / shape)``, e exponential, and differentiable in both parameters.
 
     Args:
         shape: b, the hazard at 0 in units of 1 / scale, positive.
@@ -48,10 +49,13 @@ class Gompertz(Distribution):
         return mx.where(inside, z - shape * mx.expm1(z) + (log(shape) - log(scale)), -math.inf)
 
     def mean(self, shape: Any, scale: Any) -> Any:
-        return scale * _scaled_exponential_integral(shape)
+        return scale * scaled_exponential_integral(shape)
+
+    def variance(self, shape: Any, scale: Any) -> Any:
+        return (scale * scale) * _variance(shape)
 
     def entropy(self, shape: Any, scale: Any) -> Any:
-        return 1.0 - log(shape) + log(scale) - _scaled_exponential_integral(shape)
+        return 1.0 - log(shape) + log(scale) - scaled_exponential_integral(shape)
 
     def cdf(self, x: Array, shape: Any, scale: Any) -> Array:
         return -mx.expm1(-shape * mx.expm1(mx.maximum(x, 0.0) / scale))
@@ -60,27 +64,17 @@ class Gompertz(Distribution):
         return scale * mx.log1p(-mx.log1p(-q) / shape)
 
 
-def _scaled_exponential_integral(b: Any) -> Any:
-    """e^b E_1(b): the power series below 1, above the continued fraction (Abramowitz and Stegun 5.1.11 and 5.1.22)."""
-    if not isinstance(b, mx.array):
-        return exp(b) * _series(b) if b < 1.0 else _fraction(b)
-    small = b < 1.0
-    near = mx.where(small, b, 1.0)
-    return mx.where(small, mx.exp(near) * _series(near), _fraction(mx.where(small, 1.0, b)))
+_POINTS, _WEIGHTS = (v.astype(np.float32).tolist() for v in np.polynomial.legendre.leggauss(64))
 
 
-def _series(b: Any) -> Any:
-    total = 0.0
-    for n in range(12, 0, -1):
-        total = b * ((-1.0) ** (n + 1) / (n * math.factorial(n)) + total)
-    return total - EULER - log(b)
-
-
-def _fraction(b: Any) -> Any:
-    tail = 0.0
-    for n in range(40, 0, -1):
-        tail = (n * n) / (b + (2.0 * n + 1.0) - tail)
-    return 1.0 / (b + 1.0 - tail)
+def _variance(b: Any) -> Any:
+    """The integral of (z - mean)^2 over z, up to a tail of e^-25."""
+    mean = mx.array(scaled_exponential_integral(b))[..., None]
+    b = mx.array(b)[..., None]
+    reach = mx.log1p(25.0 / b)
+    z = reach * (0.5 + 0.5 * mx.array(_POINTS))
+    density = b * mx.exp(z - b * mx.expm1(z))
+    return mx.sum((0.5 * reach) * (mx.array(_WEIGHTS) * density * mx.square(z - mean)), axis=-1)
 
 
 gompertz = Gompertz()

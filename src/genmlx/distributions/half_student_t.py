@@ -10,7 +10,8 @@ from genmlx.distributions.positive import finite_above
 from genmlx.distributions.student_t import student_t
 from genmlx.numerics import domains, samplers
 from genmlx.numerics.domains import Domain
-from genmlx.numerics.number import exp
+from genmlx.numerics.number import exp, sqrt
+from genmlx.numerics.special.incomplete_beta import betainc
 from genmlx.numerics.types import Array, Key, Shape
 
 __all__ = ["HalfStudentT", "half_student_t"]
@@ -63,6 +64,17 @@ class HalfStudentT(Distribution):
 
     def entropy(self, df: Any, scale: Any) -> Any:
         return student_t.entropy(df, 0.0, scale) - _LOG_2
+
+    def cdf(self, x: Array, df: Any, scale: Any) -> Array:
+        # t^2 / (df + t^2) is Beta(1/2, df/2); beyond 1/2 its complement is small and exact.
+        half = 0.5 * df
+        z = mx.maximum(x, 0.0) / (scale * sqrt(df))
+        square = mx.square(mx.minimum(z, 1e9))
+        near = square < 1.0
+        part = mx.where(near, square, 1.0) / (1.0 + square)
+        tail = betainc(mx.where(near, 0.5, half), mx.where(near, half, 0.5), part)
+        power = mx.exp(-df * mx.log(mx.maximum(z * 1e-9, 1.0)))  # of which the tail is one, from 1e9 on
+        return mx.where(near, tail, 1.0 - tail * power)
 
 
 half_student_t = HalfStudentT()

@@ -6,7 +6,7 @@ from typing import Any, final
 import mlx.core as mx
 
 from genmlx.core.distribution import Distribution
-from genmlx.distributions.positive import MAX, TINY
+from genmlx.distributions.positive import MAX, TINY, scaled_exponential_integral
 from genmlx.numerics import domains, special
 from genmlx.numerics.domains import Domain
 from genmlx.numerics.number import log
@@ -75,6 +75,10 @@ class InverseGaussian(Distribution):
 
     def variance(self, mu: Any, lam: Any) -> Any:
         return mu * mu * (mu / lam)
+
+    def entropy(self, mu: Any, lam: Any) -> Any:
+        integral = scaled_exponential_integral(2.0 * (lam / mu))
+        return log(mu) - 0.5 * log(lam / mu) - 1.5 * integral + (0.5 + HALF_LOG_2PI)
 
     def cdf(self, x: Array, mu: Any, lam: Any) -> Array:
         y = mx.clip(x, TINY, 1e30)

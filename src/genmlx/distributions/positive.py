@@ -6,11 +6,11 @@ from typing import Any
 
 import mlx.core as mx
 
-from genmlx.numerics.number import lgamma
+from genmlx.numerics.number import exp, lgamma, log
 from genmlx.numerics.special import xlogy
 from genmlx.numerics.types import Array
 
-__all__ = ["EULER", "MAX", "TINY", "finite_above", "log_gamma_ratio", "log_power"]
+__all__ = ["EULER", "MAX", "TINY", "finite_above", "log_gamma_ratio", "log_power", "scaled_exponential_integral"]
 
 EULER = 0.5772156649015329
 MAX = 3.4028234e38  # the largest float32
@@ -51,3 +51,26 @@ def log_gamma_ratio(w: Any) -> Any:
         return series
     far = mx.where(near, 1.0, w)
     return mx.where(near, series, lgamma(1.0 + 2.0 * far) - 2.0 * lgamma(1.0 + far))
+
+
+def scaled_exponential_integral(b: Any) -> Any:
+    """e^b E_1(b): the power series below 1, above the continued fraction (Abramowitz and Stegun 5.1.11 and 5.1.22)."""
+    if not isinstance(b, mx.array):
+        return exp(b) * _series(b) if b < 1.0 else _fraction(b)
+    small = b < 1.0
+    near = mx.where(small, b, 1.0)
+    return mx.where(small, mx.exp(near) * _series(near), _fraction(mx.where(small, 1.0, b)))
+
+
+def _series(b: Any) -> Any:
+    total = 0.0
+    for n in range(12, 0, -1):
+        total = b * ((-1.0) ** (n + 1) / (n * math.factorial(n)) + total)
+    return total - EULER - log(b)
+
+
+def _fraction(b: Any) -> Any:
+    tail = 0.0
+    for n in range(40, 0, -1):
+        tail = (n * n) / (b + (2.0 * n + 1.0) - tail)
+    return 1.0 / (b + 1.0 - tail)

@@ -60,7 +60,9 @@ class Product(Distribution):
     def __init__(self, families: tuple[Distribution, ...]) -> None:
         for family in families:
             if family.event_ndim:
-                raise UsageError(f"product takes families with numbers for values, and those of {family.name} have axes")
+                raise UsageError(
+                    f"product takes families with numbers for values, and those of {family.name} have axes"
+                )
         if len({family.discrete for family in families}) > 1:
             found = ", ".join(f"{f.name} ({'discrete' if f.discrete else 'continuous'})" for f in families)
             raise UsageError(f"product takes discrete or continuous families, not both: {found}", fix="two choices")

@@ -1,6 +1,7 @@
 """Repairs of MLX 0.32 under vmap.
 
-Three primitives have a wrong vmap rule there when one operand is mapped and the other is not (checked by
+An array that a mapped function returns twice comes back the second time with its axes swapped (`distinct`). And three
+primitives have a wrong vmap rule there when one operand is mapped and the other is not (checked by
 `tests/numerics/test_repairs.py`, which says when a release of MLX no longer needs this file):
 
 * bitwise and, or, xor and shifts, on bools too: read outside their operand, without an error;
@@ -23,7 +24,23 @@ import mlx.core as mx
 
 from genmlx.numerics.types import Array
 
-__all__ = ["repaired"]
+__all__ = ["distinct", "repaired"]
+
+
+def distinct(outputs: list[Array]) -> list[Array]:
+    """The outputs of a mapped function, no two of them the same array to MLX.
+
+    Arrays of different shape or dtype are different, and scalars have no axes to swap. The others may be one array
+    under two names, also through an operation that does nothing (``x.astype(x.dtype)``): a view makes a new one.
+    """
+    seen: set[tuple[tuple[int, ...], mx.Dtype]] = set()
+    result = []
+    for array in outputs:
+        kind = (array.shape, array.dtype)
+        fresh = array if not array.ndim or kind not in seen else mx.squeeze(mx.expand_dims(array, 0), 0)
+        seen.add(kind)
+        result.append(fresh)
+    return result
 
 
 def _both(a: Any, b: Any) -> tuple[Array, Array]:

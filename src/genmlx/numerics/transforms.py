@@ -15,7 +15,7 @@ import mlx.core as mx
 
 from genmlx.numerics.errors import ControlFlowError, ShapeError
 from genmlx.numerics.pytree import Structure, join_arrays, map_arrays, same_structure, split_arrays
-from genmlx.numerics.repairs import repaired
+from genmlx.numerics.repairs import distinct, repaired
 from genmlx.numerics.types import Array, Tree
 
 __all__ = ["Mapper", "explain_control_flow", "one_by_one", "value_and_grad", "vmap", "where"]
@@ -70,7 +70,7 @@ def vmap(f: Callable[..., Tree]) -> Callable[..., Tree]:
         def lane(*lane_arrays: Array) -> list[Array]:
             result, result_structure = split_arrays(f(*join_arrays(structure, list(lane_arrays))))
             traced.append(result_structure)
-            return result
+            return distinct(result)
 
         with explain_control_flow(), repaired():
             outputs = mx.vmap(lane)(*arrays)

@@ -9,11 +9,11 @@ from genmlx.distributions import bijectors
 from genmlx.distributions.binomial import binomial
 from genmlx.distributions.exponential import exponential
 from genmlx.distributions.gamma import gamma
-from genmlx.distributions.iid import iid
 from genmlx.distributions.laplace import laplace
 from genmlx.distributions.multivariate_normal import multivariate_normal
 from genmlx.distributions.normal import normal
 from genmlx.distributions.poisson import poisson
+from genmlx.distributions.product import product
 from genmlx.distributions.transformed import transformed
 from genmlx.distributions.truncated import truncated
 from genmlx.distributions.zero_inflated import zero_inflated
@@ -131,6 +131,14 @@ def logistic_normal(mean, cov):
     frozen = stats.multivariate_normal(mean, cov)
     v = np.array([[1, -1, 0], [1, 1, -2]]) / np.sqrt([[2], [6]])
     return Oracle(event_ndim=1, logpdf=lambda x: frozen.logpdf(v @ np.log(x)) - np.log(x).sum() - 0.5 * np.log(3))
+
+
+def entries(*frozen):
+    discrete = isinstance(frozen[0].dist, stats.rv_discrete)
+    what = "logpmf" if discrete else "logpdf"
+    moments = {"mean": np.array([f.mean() for f in frozen]), "var": np.array([f.var() for f in frozen])}
+    log_density = {what: lambda x: sum(getattr(f, what)(v) for f, v in zip(frozen, x, strict=True))}
+    return Oracle(event_ndim=1, **moments, **log_density)
 
 
 CASES = [
@@ -325,5 +333,39 @@ CASES = [
         outside=lambda mean, cov: np.array([[0.25, 0.25, 0.25], [-0.5, 1.0, 0.5]]),
         gradients=[],
         moments=lambda *_: False,
+    ),
+    Case(
+        family=WithMoments(
+            lambda mu, sigma, a, rate: product(normal(mu, sigma), gamma(a, rate), laplace(mu, 1.0)),
+            Like("product", 1),
+            mu=REAL,
+            sigma=POSITIVE,
+            a=POSITIVE,
+            rate=POSITIVE,
+        ),
+        name="product",
+        points=[(0.0, 1.0, 2.0, 1.0), (1.0, 0.25, 5.0, 0.5)],
+        oracle=lambda mu, sigma, a, rate: entries(
+            stats.norm(mu, sigma), stats.gamma(a, scale=1 / rate), stats.laplace(mu)
+        ),
+        grid=lambda mu, sigma, a, rate: np.array([[0.0, 1.0, 2.0], [mu + 8 * sigma, 1e-3, -5.0], [mu, 40.0, 0.5]]),
+        outside=lambda mu, sigma, a, rate: np.array([[0.0, -1.0, 2.0], [np.inf, 1.0, 0.0]]),
+        statistics={
+            "first": (lambda x: x[:, 0], lambda mu, sigma, a, rate: stats.norm(mu, sigma)),
+            "middle": (lambda x: x[:, 1], lambda mu, sigma, a, rate: stats.gamma(a, scale=1 / rate)),
+        },
+    ),
+    Case(
+        family=WithMoments(
+            lambda rate, p: product(poisson(rate), binomial(10, p)),
+            Like("product", 1, discrete=True),
+            rate=domains.nonnegative,
+            p=PROBABILITY,
+        ),
+        name="product of counts",
+        points=[(3.0, 0.25), (0.5, 0.75)],
+        oracle=lambda rate, p: entries(stats.poisson(rate), stats.binom(10, p)),
+        grid=lambda rate, p: np.array([[0, 0], [3, 10], [20, 5]]),
+        outside=lambda rate, p: np.array([[0.5, 1.0], [1.0, 11.0], [-1.0, 2.0]]),
     ),
 ]

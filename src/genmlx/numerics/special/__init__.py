@@ -22,22 +22,44 @@ Largest error against mpmath, in units of eps * max(|f|, 1), eps = 1.2e-7 and 2.
     log_binomial       16            16               softplus           0.6           0.6
 
 MLX sets these limits: ``mx.exp`` loses 0.3 ulp for each unit of ``|x|`` (57 ulp at -77, and 0 below -87.3) and has
-float32 accuracy in float64, as have ``mx.erf``, ``mx.erfinv``, ``mx.logaddexp``, ``mx.sigmoid``, ``mx.sin`` (``common.exp``
-below goes around it); ``mx.erf`` is absolute only (0 below 1e-8). ``log``, ``log1p``, ``expm1`` are within 1 ulp.
+float32 accuracy in float64, as have ``mx.erf``, ``mx.erfinv``, ``mx.logaddexp``, ``mx.sigmoid``, ``mx.sin``
+(``common.exp`` goes around it); ``mx.erf`` is absolute only (0 below 1e-8). ``log``, ``log1p``, ``expm1`` are within 1 ulp.
 """
 
-from genmlx.numerics.special.common import HALF_LOG_2PI, LOG_2, promote
-from genmlx.numerics.special.gamma import betaln, binet, digamma, lgamma, log_binomial, trigamma
+from genmlx.numerics.special.bessel import bessel_ratio, log_i0, log_i0e, log_i1, log_i1e, log_iv, log_ive
+from genmlx.numerics.special.common import HALF_LOG_2PI as HALF_LOG_2PI
+from genmlx.numerics.special.common import LOG_2 as LOG_2
+from genmlx.numerics.special.common import promote as promote
+from genmlx.numerics.special.gamma import betaln, digamma, lgamma, log_binomial, trigamma
+from genmlx.numerics.special.gamma import binet as binet
+from genmlx.numerics.special.incomplete_beta import betainc, betaincinv
+from genmlx.numerics.special.incomplete_gamma import gammainc, gammaincc, gammainccinv, gammaincinv
 from genmlx.numerics.special.logs import log1mexp, log_sigmoid, logdiffexp, logit, softplus, xlog1py, xlogy
-from genmlx.numerics.special.normal import _log_scaled_tail as _log_scaled_tail  # noqa: PLC0414
-from genmlx.numerics.special.normal import log_ndtr, ndtr, ndtri, ndtri_exp
+from genmlx.numerics.special.normal import _log_scaled_tail as _log_scaled_tail
+from genmlx.numerics.special.normal import erfc, erfcx, log_erfc, log_ndtr, ndtr, ndtri, ndtri_exp
 
 __all__ = [
+    "bessel_ratio",
+    "betainc",
+    "betaincinv",
     "betaln",
     "digamma",
+    "erfc",
+    "erfcx",
+    "gammainc",
+    "gammaincc",
+    "gammainccinv",
+    "gammaincinv",
     "lgamma",
     "log1mexp",
     "log_binomial",
+    "log_erfc",
+    "log_i0",
+    "log_i0e",
+    "log_i1",
+    "log_i1e",
+    "log_iv",
+    "log_ive",
     "log_ndtr",
     "log_sigmoid",
     "logdiffexp",

@@ -59,7 +59,9 @@ def betainc(a: ArrayLike, b: ArrayLike, x: ArrayLike) -> Array:
     t = beta_tail(a, b, x)
     value = mx.where(t.lower, t.value, 1.0 - t.value) + _integral_of_density(t, a, b, x)
     defined = mx.logical_and(mx.minimum(x, 1.0 - x) >= 0.0, mx.minimum(a, b) > 0.0)
-    return mx.where(mx.minimum(x, 1.0 - x) > 0.0, mx.where(defined, value, math.nan), mx.where(defined, mx.floor(x), math.nan))
+    return mx.where(
+        mx.minimum(x, 1.0 - x) > 0.0, mx.where(defined, value, math.nan), mx.where(defined, mx.floor(x), math.nan)
+    )
 
 
 def beta_tail(a: Array, b: Array, x: Array) -> Tail:

@@ -1,0 +1,135 @@
+"""The LKJ distribution of correlation matrices, by their Cholesky factors."""
+
+import math
+from typing import Any, final
+
+import mlx.core as mx
+
+from genmlx.core.distribution import Distribution
+from genmlx.numerics import domains, linalg, samplers
+from genmlx.numerics.domains import Domain
+from genmlx.numerics.errors import UsageError
+from genmlx.numerics.number import lgamma
+from genmlx.numerics.random import split
+from genmlx.numerics.special import digamma
+from genmlx.numerics.types import Array, Key, Shape
+
+__all__ = ["LKJCholesky", "lkj_cholesky"]
+
+_LOG_PI = math.log(math.pi)
+_TINY = 1e-30  # the square of the least diagonal element of a draw
+
+
+@final
+class LKJCholesky(Distribution):
+    r"""Cholesky factors L of n x n correlation matrices C = L L^T with density proportional to det(C)^(eta - 1).
+
+    $$p(L) = \prod_{i=2}^{n} \frac{\Gamma(a_i + \frac{i - 1}{2})}{\pi^{(i - 1)/2}\, \Gamma(a_i)}\, L_{ii}^{2 a_i - 2},
+    \quad a_i = \eta + \tfrac{n - i}{2},$$
+
+    with respect to the entries below the diagonal. A factor is lower triangular with positive diagonal and rows of
+    length 1; other matrices have density 0. For eta = 1 the matrices C are uniform, above 1 the identity is favoured.
+    The rows are independent: i - 1 entries, uniform in direction, of squared length from Beta((i - 1)/2, a_i), which is
+    how a draw is made (the onion method). The entries below the diagonal have mean 0 and variance 1 / (2 a_i + i - 1).
+
+    Args:
+        dim: n, a Python int, at least 1.
+        eta: concentration, positive.
+
+    Example:
+        >>> round(lkj_cholesky(2, 1.5).log_prob([[1.0, 0.0], [0.6, 0.8]]).item(), 5)
+        -0.67473
+
+    References:
+        Lewandowski, Kurowicka and Joe, Generating random correlation matrices based on vines and extended onion method,
+        J. Multivariate Analysis 100 (2009).
+        Stan Functions Reference, section Cholesky LKJ correlation distribution.
+    """
+
+    name = "lkj_cholesky"
+    params = {"dim": domains.positive_integer, "eta": domains.positive}  # noqa: RUF012
+    event_ndim = 2
+
+    def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
+        dim, eta = super().bind(args, kwargs)
+        if isinstance(dim, mx.array) or dim != int(dim) or dim < 1:
+            raise UsageError(
+                f"dim is a positive Python int, since the shape of values depends on it; found {dim!r}",
+                fix="lkj_cholesky(3, 1.0)",
+            )
+        return int(dim), eta
+
+    def event_shape(self, *params: Any) -> Shape:
+        return (params[0], params[0])
+
+    def support(self, dim: int, eta: Any) -> Domain:
+        return domains.correlation_cholesky
+
+    def sample(self, key: Key, dim: int, eta: Any, shape: Shape) -> Array:
+        k_direction, k_free, k_rest = split(key, 3)
+        below = mx.tri(dim, k=-1)
+        direction = mx.random.normal((*shape, dim, dim), key=k_direction) * below + 1e-20 * below
+        norm = mx.sqrt(mx.sum(mx.square(direction), axis=-1, keepdims=True))
+        half = 0.5 * mx.maximum(mx.arange(dim), 1)  # the first row has no entries below the diagonal
+        a = mx.stop_gradient(_a(dim, _column(eta)))
+        logit = samplers.log_standard_gamma(k_free, half, (*shape, dim)) - samplers.log_standard_gamma(
+            k_rest, a, (*shape, dim)
+        )
+        first = mx.arange(dim) == 0
+        length = mx.where(first, 0.0, mx.sigmoid(logit))[..., None]
+        rest = mx.where(first, 1.0, mx.maximum(mx.sigmoid(-logit), _TINY))
+        unit = direction / mx.where(norm > 0.0, norm, 1.0)
+        return unit * mx.sqrt(length) + mx.sqrt(rest)[..., None] * mx.eye(dim)
+
+    def log_prob(self, x: Array, dim: int, eta: Any) -> Array:
+        inside = domains.correlation_cholesky.contains(x)
+        diagonal = mx.where(inside[..., None], linalg.diagonal(x), 1.0)
+        powers = 2.0 * (_a(dim, _column(eta)) - 1.0) * mx.log(diagonal)
+        kernel = mx.sum(mx.where(mx.arange(dim) == 0, 0.0, powers), axis=-1)
+        invalid = mx.logical_not(mx.array(eta) > 0.0)
+        return mx.where(invalid, math.nan, mx.where(inside, kernel - _log_normaliser(dim, eta), -math.inf))
+
+    def mean(self, dim: int, eta: Any) -> Any:
+        return _diagonal_mean(dim, eta)[..., None] * mx.eye(dim)
+
+    def variance(self, dim: int, eta: Any) -> Any:
+        rows = mx.arange(dim)
+        total = _a(dim, _column(eta)) + 0.5 * rows
+        below = (0.5 / total)[..., None] * mx.tri(dim, k=-1)
+        on = (total - 0.5 * rows) / total - mx.square(_diagonal_mean(dim, eta))
+        return below + mx.where(rows == 0, 0.0, on)[..., None] * mx.eye(dim)
+
+    def entropy(self, dim: int, eta: Any) -> Any:
+        rows = mx.arange(dim)
+        a = _a(dim, _column(eta))
+        expected = (a - 1.0) * (digamma(a) - digamma(a + 0.5 * rows))  # of the logarithms of the diagonal
+        return _log_normaliser(dim, eta) - mx.sum(mx.where(rows == 0, 0.0, expected), axis=-1)
+
+
+def _column(eta: Any) -> Any:
+    """eta beside rows."""
+    return eta[..., None] if isinstance(eta, mx.array) else eta
+
+
+def _a(dim: int, eta: Any) -> Array:
+    """a_i of each row; i - 1 is counted from 0."""
+    return eta + 0.5 * (dim - 1 - mx.arange(dim))
+
+
+def _diagonal_mean(dim: int, eta: Any) -> Array:
+    """The mean of the root of a beta variable, row by row."""
+    a = _a(dim, _column(eta))
+    total = a + 0.5 * mx.arange(dim)
+    return mx.exp((lgamma(a + 0.5) - lgamma(a)) - (lgamma(total + 0.5) - lgamma(total)))
+
+
+def _log_normaliser(dim: int, eta: Any) -> Any:
+    """The sum over m = i - 1 of the log volume of {v in R^m}, weighted by (1 - |v|^2)^(a - 1)."""
+    total = lgamma(eta + 0.5 * (dim - 1))  # of a_i + m / 2, which is the same in all rows
+    result = 0.25 * dim * (dim - 1) * _LOG_PI
+    for m in range(1, dim):
+        result = result + (lgamma(eta + 0.5 * (dim - 1 - m)) - total)
+    return result
+
+
+lkj_cholesky = LKJCholesky()
