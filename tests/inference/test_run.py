@@ -14,6 +14,7 @@ import genmlx as gm
 from genmlx import gen, mh, normal, run_chain
 from genmlx.distributions.bernoulli import bernoulli
 from genmlx.inference.base import Info
+from genmlx.inference.draws import DrawTable
 from genmlx.numerics.errors import DomainError, UsageError, WeightError
 from genmlx.numerics.pytree import split_arrays
 from genmlx.numerics.random import split
@@ -367,6 +368,23 @@ def test_a_run_of_chains_one_by_one_that_is_interrupted_between_chains_keeps_who
     with pytest.warns(UserWarning, match="interrupted: 3 of 9 draws"):
         chains = run_chain(failing_at(8, k.mh("z"), KeyboardInterrupt()), starts, samples=9)
     assert chains.shape == chains["z"].shape == chains.stats["lp"].shape == (2, 3)
+
+
+def test_a_run_that_is_interrupted_while_a_draw_is_stored_keeps_whole_draws(start, key, monkeypatch):
+    class Interrupting(list):
+        def append(self, _):
+            raise KeyboardInterrupt
+
+    class Interrupted(DrawTable):
+        def add(self, *draw):
+            if self.draws == 3:
+                self._scores = Interrupting(self._scores)
+            super().add(*draw)
+
+    monkeypatch.setattr("genmlx.inference.run.DrawTable", Interrupted)
+    with pytest.warns(UserWarning, match="interrupted: 3 of 9 draws"):
+        chains = run_chain(k.mh("mu"), start, samples=9, key=key)
+    assert chains["mu"].shape == chains.stats["lp"].shape == chains.stats["accepted"].shape == (1, 3)
 
 
 def test_an_interrupt_before_the_first_draw_is_passed_on(start):

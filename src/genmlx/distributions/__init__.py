@@ -30,17 +30,21 @@ from genmlx.distributions.inverse_gaussian import inverse_gaussian
 from genmlx.distributions.kumaraswamy import kumaraswamy
 from genmlx.distributions.laplace import laplace
 from genmlx.distributions.levy import levy
+from genmlx.distributions.lkj_cholesky import lkj_cholesky
 from genmlx.distributions.log_normal import log_normal
 from genmlx.distributions.logistic import log_logistic, logistic
 from genmlx.distributions.logit_normal import logit_normal
 from genmlx.distributions.mixture import mixture
 from genmlx.distributions.multinomial import multinomial
 from genmlx.distributions.multivariate_normal import multivariate_normal
+from genmlx.distributions.multivariate_student_t import multivariate_student_t
 from genmlx.distributions.neg_binomial import neg_binomial
 from genmlx.distributions.normal import broadcasted_normal, gaussian, normal
+from genmlx.distributions.ordered_logistic import ordered_logistic
 from genmlx.distributions.pareto import pareto
 from genmlx.distributions.piecewise_uniform import piecewise_uniform
 from genmlx.distributions.poisson import poisson
+from genmlx.distributions.product import product
 from genmlx.distributions.skew_normal import skew_normal
 from genmlx.distributions.student_t import student_t
 from genmlx.distributions.transformed import transformed
@@ -89,6 +93,7 @@ __all__ = [
     "kumaraswamy",
     "laplace",
     "levy",
+    "lkj_cholesky",
     "log_logistic",
     "log_normal",
     "logistic",
@@ -96,12 +101,15 @@ __all__ = [
     "mixture",
     "multinomial",
     "multivariate_normal",
+    "multivariate_student_t",
     "neg_binomial",
     "normal",
+    "ordered_logistic",
     "pareto",
     "piecewise_uniform",
     "poisson",
     "positive_flat",
+    "product",
     "rayleigh",
     "scaled_inv_chi2",
     "skew_normal",

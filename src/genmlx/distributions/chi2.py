@@ -1,5 +1,6 @@
 """The chi-square distribution, and the inverse ones: of 1/y, and of df scale^2 / y."""
 
+import math
 from typing import Any, final
 
 import mlx.core as mx
@@ -9,7 +10,7 @@ from genmlx.distributions.gamma import gamma
 from genmlx.distributions.inv_gamma import inv_gamma
 from genmlx.numerics import domains
 from genmlx.numerics.domains import Domain
-from genmlx.numerics.special.incomplete_gamma import gammainc, gammaincc, gammainccinv, gammaincinv
+from genmlx.numerics.special import gammainc, gammaincc, gammainccinv, gammaincinv
 from genmlx.numerics.types import Array, Key, Shape
 
 __all__ = ["Chi2", "InvChi2", "ScaledInvChi2", "chi2", "inv_chi2", "scaled_inv_chi2"]
@@ -61,7 +62,7 @@ class Chi2(Distribution):
         return gammainc(0.5 * df, 0.5 * mx.maximum(x, 0.0))
 
     def quantile(self, q: Array, df: Any) -> Array:
-        return 2.0 * gammaincinv(0.5 * df, q)
+        return _with_ends(q, 2.0 * gammaincinv(0.5 * df, q))
 
 
 @final
@@ -107,7 +108,7 @@ class InvChi2(Distribution):
         return gammaincc(0.5 * df, 0.5 / mx.maximum(x, 0.0))
 
     def quantile(self, q: Array, df: Any) -> Array:
-        return 0.5 / gammainccinv(0.5 * df, q)
+        return _with_ends(q, 0.5 / gammainccinv(0.5 * df, q))
 
 
 @final
@@ -154,12 +155,16 @@ class ScaledInvChi2(Distribution):
         return gammaincc(0.5 * df, _scale(df, scale) / mx.maximum(x, 0.0))
 
     def quantile(self, q: Array, df: Any, scale: Any) -> Array:
-        return _scale(df, scale) / gammainccinv(0.5 * df, q)
+        return _with_ends(q, _scale(df, scale) / gammainccinv(0.5 * df, q))
 
 
 def _scale(df: Any, scale: Any) -> Any:
     # A negative scale stays one, so that its density is NaN.
     return (0.5 * df) * (scale * abs(scale))
+
+
+def _with_ends(q: Array, x: Array) -> Array:
+    return mx.where(q == 0.0, 0.0, mx.where(q == 1.0, math.inf, x))
 
 
 chi2 = Chi2()

@@ -11,7 +11,7 @@ from genmlx.distributions.student_t import student_t
 from genmlx.numerics import domains, samplers
 from genmlx.numerics.domains import Domain
 from genmlx.numerics.number import exp, sqrt
-from genmlx.numerics.special.incomplete_beta import betainc
+from genmlx.numerics.special import betainc
 from genmlx.numerics.types import Array, Key, Shape
 
 __all__ = ["HalfStudentT", "half_student_t"]

@@ -5,23 +5,24 @@ from typing import Any, final
 
 import mlx.core as mx
 
-from genmlx.core.distribution import Distribution
+from genmlx.core.distribution import Distribution, DistributionCall
 from genmlx.numerics import domains, linalg, samplers
 from genmlx.numerics.domains import Domain
 from genmlx.numerics.errors import UsageError
 from genmlx.numerics.number import lgamma
 from genmlx.numerics.random import split
 from genmlx.numerics.special import digamma
+from genmlx.numerics.special.common import polynomial
 from genmlx.numerics.types import Array, Key, Shape
 
 __all__ = ["LKJCholesky", "lkj_cholesky"]
 
 _LOG_PI = math.log(math.pi)
+_SERIES = (-1 / 8, 1 / 192, -1 / 640, 17 / 14336, -31 / 18432)  # in 1/z^2, after a factor 1/z
 _TINY = 1e-30  # the square of the least diagonal element of a draw
 
 
-@final
-class LKJCholesky(Distribution):
+def lkj_cholesky(dim: int, eta: Any) -> DistributionCall:
     r"""Cholesky factors L of n x n correlation matrices C = L L^T with density proportional to det(C)^(eta - 1).
 
     $$p(L) = \prod_{i=2}^{n} \frac{\Gamma(a_i + \frac{i - 1}{2})}{\pi^{(i - 1)/2}\, \Gamma(a_i)}\, L_{ii}^{2 a_i - 2},
@@ -36,6 +37,9 @@ class LKJCholesky(Distribution):
         dim: n, a Python int, at least 1.
         eta: concentration, positive.
 
+    Returns:
+        A call.
+
     Example:
         >>> round(lkj_cholesky(2, 1.5).log_prob([[1.0, 0.0], [0.6, 0.8]]).item(), 5)
         -0.67473
@@ -45,65 +49,79 @@ class LKJCholesky(Distribution):
         J. Multivariate Analysis 100 (2009).
         Stan Functions Reference, section Cholesky LKJ correlation distribution.
     """
+    return LKJCholesky(dim)(eta)
+
+
+@final
+class LKJCholesky(Distribution):
+    """The Cholesky factors of correlation matrices of one size; `lkj_cholesky` makes them.
+
+    Attributes:
+        dim: the size.
+    """
 
     name = "lkj_cholesky"
-    params = {"dim": domains.positive_integer, "eta": domains.positive}  # noqa: RUF012
+    params = {"eta": domains.positive}  # noqa: RUF012
     event_ndim = 2
 
-    def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
-        dim, eta = super().bind(args, kwargs)
-        if isinstance(dim, mx.array) or dim != int(dim) or dim < 1:
+    def __init__(self, dim: int) -> None:
+        if isinstance(dim, bool) or not isinstance(dim, int) or dim < 1:
             raise UsageError(
-                f"dim is a positive Python int, since the shape of values depends on it; found {dim!r}",
+                f"dim is a positive int, since the shape of values depends on it; found {dim!r}",
                 fix="lkj_cholesky(3, 1.0)",
             )
-        return int(dim), eta
+        self.dim = dim
 
     def event_shape(self, *params: Any) -> Shape:
-        return (params[0], params[0])
+        return (self.dim, self.dim)
 
-    def support(self, dim: int, eta: Any) -> Domain:
+    def support(self, eta: Any) -> Domain:
         return domains.correlation_cholesky
 
-    def sample(self, key: Key, dim: int, eta: Any, shape: Shape) -> Array:
+    def sample(self, key: Key, eta: Any, shape: Shape) -> Array:
         k_direction, k_free, k_rest = split(key, 3)
-        below = mx.tri(dim, k=-1)
-        direction = mx.random.normal((*shape, dim, dim), key=k_direction) * below + 1e-20 * below
+        below = mx.tri(self.dim, k=-1)
+        direction = mx.random.normal((*shape, self.dim, self.dim), key=k_direction) * below + 1e-20 * below
         norm = mx.sqrt(mx.sum(mx.square(direction), axis=-1, keepdims=True))
-        half = 0.5 * mx.maximum(mx.arange(dim), 1)  # the first row has no entries below the diagonal
-        a = mx.stop_gradient(_a(dim, _column(eta)))
-        logit = samplers.log_standard_gamma(k_free, half, (*shape, dim)) - samplers.log_standard_gamma(
-            k_rest, a, (*shape, dim)
+        half = 0.5 * mx.maximum(mx.arange(self.dim), 1)  # the first row has no entries below the diagonal
+        a = mx.stop_gradient(_a(self.dim, _column(eta)))
+        logit = samplers.log_standard_gamma(k_free, half, (*shape, self.dim)) - samplers.log_standard_gamma(
+            k_rest, a, (*shape, self.dim)
         )
-        first = mx.arange(dim) == 0
+        first = mx.arange(self.dim) == 0
         length = mx.where(first, 0.0, mx.sigmoid(logit))[..., None]
         rest = mx.where(first, 1.0, mx.maximum(mx.sigmoid(-logit), _TINY))
         unit = direction / mx.where(norm > 0.0, norm, 1.0)
-        return unit * mx.sqrt(length) + mx.sqrt(rest)[..., None] * mx.eye(dim)
+        return unit * mx.sqrt(length) + mx.sqrt(rest)[..., None] * mx.eye(self.dim)
 
-    def log_prob(self, x: Array, dim: int, eta: Any) -> Array:
+    def log_prob(self, x: Array, eta: Any) -> Array:
         inside = domains.correlation_cholesky.contains(x)
         diagonal = mx.where(inside[..., None], linalg.diagonal(x), 1.0)
-        powers = 2.0 * (_a(dim, _column(eta)) - 1.0) * mx.log(diagonal)
-        kernel = mx.sum(mx.where(mx.arange(dim) == 0, 0.0, powers), axis=-1)
+        powers = 2.0 * (_a(self.dim, _column(eta)) - 1.0) * mx.log(diagonal)
+        kernel = mx.sum(mx.where(mx.arange(self.dim) == 0, 0.0, powers), axis=-1)
         invalid = mx.logical_not(mx.array(eta) > 0.0)
-        return mx.where(invalid, math.nan, mx.where(inside, kernel - _log_normaliser(dim, eta), -math.inf))
+        return mx.where(invalid, math.nan, mx.where(inside, kernel - _log_normaliser(self.dim, eta), -math.inf))
 
-    def mean(self, dim: int, eta: Any) -> Any:
-        return _diagonal_mean(dim, eta)[..., None] * mx.eye(dim)
+    def mean(self, eta: Any) -> Any:
+        return _diagonal_mean(self.dim, eta)[..., None] * mx.eye(self.dim)
 
-    def variance(self, dim: int, eta: Any) -> Any:
-        rows = mx.arange(dim)
-        total = _a(dim, _column(eta)) + 0.5 * rows
-        below = (0.5 / total)[..., None] * mx.tri(dim, k=-1)
-        on = (total - 0.5 * rows) / total - mx.square(_diagonal_mean(dim, eta))
-        return below + mx.where(rows == 0, 0.0, on)[..., None] * mx.eye(dim)
+    def variance(self, eta: Any) -> Any:
+        rows = mx.arange(self.dim)
+        total = _a(self.dim, _column(eta)) + 0.5 * rows
+        below = (0.5 / total)[..., None] * mx.tri(self.dim, k=-1)
+        return below + _diagonal_variance(self.dim, eta)[..., None] * mx.eye(self.dim)
 
-    def entropy(self, dim: int, eta: Any) -> Any:
-        rows = mx.arange(dim)
-        a = _a(dim, _column(eta))
+    def entropy(self, eta: Any) -> Any:
+        rows = mx.arange(self.dim)
+        a = _a(self.dim, _column(eta))
         expected = (a - 1.0) * (digamma(a) - digamma(a + 0.5 * rows))  # of the logarithms of the diagonal
-        return _log_normaliser(dim, eta) - mx.sum(mx.where(rows == 0, 0.0, expected), axis=-1)
+        return _log_normaliser(self.dim, eta) - mx.sum(mx.where(rows == 0, 0.0, expected), axis=-1)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, LKJCholesky) and self.dim == other.dim
+
+    def __hash__(self) -> int:
+        return hash((LKJCholesky, self.dim))
 
 
 def _column(eta: Any) -> Any:
@@ -117,10 +135,25 @@ def _a(dim: int, eta: Any) -> Array:
 
 
 def _diagonal_mean(dim: int, eta: Any) -> Array:
-    """The mean of the root of a beta variable, row by row."""
+    """The mean of the root of a Beta(a, t - a) variable, row by row, a ratio of gamma functions."""
     a = _a(dim, _column(eta))
     total = a + 0.5 * mx.arange(dim)
-    return mx.exp((lgamma(a + 0.5) - lgamma(a)) - (lgamma(total + 0.5) - lgamma(total)))
+    return mx.sqrt(a / total) * mx.exp(_excess(a) - _excess(total))
+
+
+def _diagonal_variance(dim: int, eta: Any) -> Array:
+    a = _a(dim, _column(eta))
+    total = a + 0.5 * mx.arange(dim)
+    return -(a / total) * mx.expm1(2.0 * (_excess(a) - _excess(total)))
+
+
+def _excess(z: Array) -> Array:
+    """log Γ(z + 1/2) - log Γ(z) - log(z)/2 by its asymptotic series, below 4 from that at z + 4."""
+    near = z < 4.0
+    r = 1.0 / mx.where(near, z + 4.0, z)
+    series = r * polynomial(_SERIES, mx.square(r))
+    steps = 0.5 * mx.log1p(4.0 / z) - sum(mx.log1p(0.5 / (z + j)) for j in range(4))
+    return mx.where(near, series + steps, series)
 
 
 def _log_normaliser(dim: int, eta: Any) -> Any:
@@ -130,6 +163,3 @@ def _log_normaliser(dim: int, eta: Any) -> Any:
     for m in range(1, dim):
         result = result + (lgamma(eta + 0.5 * (dim - 1 - m)) - total)
     return result
-
-
-lkj_cholesky = LKJCholesky()

@@ -60,9 +60,7 @@ class Product(Distribution):
     def __init__(self, families: tuple[Distribution, ...]) -> None:
         for family in families:
             if family.event_ndim:
-                raise UsageError(
-                    f"product takes families with numbers for values, and those of {family.name} have axes"
-                )
+                raise UsageError(f"product takes families with numbers for values, those of {family.name} have axes")
         if len({family.discrete for family in families}) > 1:
             found = ", ".join(f"{f.name} ({'discrete' if f.discrete else 'continuous'})" for f in families)
             raise UsageError(f"product takes discrete or continuous families, not both: {found}", fix="two choices")
@@ -130,7 +128,7 @@ class Product(Distribution):
 
 
 def _stacked(entries: list[Array]) -> Array:
-    return mx.stack(mx.broadcast_arrays(*entries), axis=-1)
+    return mx.stack(list(mx.broadcast_arrays(*entries)), axis=-1)
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False, init=False)
@@ -146,7 +144,7 @@ class _Entries(Domain):
 
     def _contains(self, x: Array) -> Array:
         each = [domain.contains(x[..., i]) for i, domain in enumerate(self.domains)]
-        return mx.all(mx.stack(mx.broadcast_arrays(*each), axis=-1), axis=-1)
+        return mx.all(_stacked(each), axis=-1)
 
     def unconstrained(self) -> Bijector:
         """Entry by entry."""
@@ -162,8 +160,9 @@ class _Each(Bijector):
     event_ndim_in = event_ndim_out = 1
 
     def _forward_and_log_det(self, y: Array) -> tuple[Array, Array]:
-        x, log_dets = zip(*[b.forward_and_log_det(y[..., i]) for i, b in enumerate(self.bijectors)], strict=True)
-        return mx.stack(x, axis=-1), sum(log_dets[1:], log_dets[0])
+        each = [b.forward_and_log_det(y[..., i]) for i, b in enumerate(self.bijectors)]
+        log_dets = mx.stack([log_det for _, log_det in each], axis=-1)
+        return mx.stack([x for x, _ in each], axis=-1), mx.sum(log_dets, axis=-1)
 
     def _inverse(self, x: Array) -> Array:
         return mx.stack([b.inverse(x[..., i]) for i, b in enumerate(self.bijectors)], axis=-1)

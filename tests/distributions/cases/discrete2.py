@@ -6,6 +6,7 @@ from scipy import special, stats
 from distributions.cases.case import Case, Oracle
 from genmlx.distributions.dirichlet_multinomial import beta_binomial, dirichlet_multinomial
 from genmlx.distributions.multinomial import multinomial
+from genmlx.distributions.ordered_logistic import ordered_logistic
 
 __all__ = ["CASES"]
 
@@ -95,6 +96,21 @@ def polya_oracle(n, alpha):
 
 def together(n, p, of):
     return stats.binom(n, min(1.0, p[of].sum()))
+
+
+def graded(eta, cutpoints):
+    z = np.concatenate([[-INF], cutpoints - eta, [INF]])
+    upper = z[:-1] > 0  # by the smaller tails
+    p = np.where(upper, special.expit(-z[:-1]) - special.expit(-z[1:]), special.expit(z[1:]) - special.expit(z[:-1]))
+    k = np.arange(len(p))
+    mean = (k * p).sum()
+    return Oracle(
+        logpmf=lambda x: np.log(p[int(x)]) if x in k else -INF,
+        cdf=lambda x: p[k <= x].sum(),
+        mean=mean,
+        var=((k - mean) ** 2 * p).sum(),
+        entropy=-special.xlogy(p, p).sum(),
+    )
 
 
 CASES = [
@@ -198,5 +214,23 @@ CASES = [
         statistics=marginals(
             lambda alpha: alpha, lambda n, a, of: stats.betabinom(n, a[of].sum(), max(1e-9, a.sum() - a[of].sum()))
         ),
+    ),
+    Case(
+        family=ordered_logistic,
+        points=[
+            (0.5, [-1.0, 0.0, 2.0]),
+            (-3.0, [-1.0, 0.5, 0.75]),
+            (12.0, [-1.0, 0.0, 2.0]),
+            (0.0, [1.0]),
+            (1.0, [-60.0, 0.0, 0.001, 30.0]),
+        ],
+        oracle=graded,
+        grid=lambda eta, cutpoints: np.arange(len(cutpoints) + 1.0),
+        outside=lambda eta, cutpoints: [-1.0, 0.5, len(cutpoints) + 1.0, 1e9],
+        invalid={
+            "eta": [(NAN, [-1.0, 0.0, 2.0]), (INF, [-1.0, 0.0, 2.0])],
+            "cutpoints": [(0.0, [0.0, 0.0, 1.0]), (0.0, [0.0, 2.0, 1.0]), (0.0, [NAN, 0.0, 1.0])],
+        },
+        moments=lambda eta, cutpoints: eta < 12 and len(cutpoints) > 1,
     ),
 ]
