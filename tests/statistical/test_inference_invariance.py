@@ -204,7 +204,7 @@ BRANCHING = {
     "one or the other": k.mix([(0.5, k.mh("z")), (0.5, k.mh(gm.select("a", "b")))]),
 }
 
-one_by_one = pytest.mark.parametrize("executions", [200, pytest.param(4_000, marks=pytest.mark.slow)])
+one_by_one = pytest.mark.parametrize("executions", [200, pytest.param(2_000, marks=pytest.mark.slow)])
 
 
 @one_by_one

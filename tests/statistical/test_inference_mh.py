@@ -151,7 +151,7 @@ def test_dependent_discrete_choices_against_enumeration(key):
             assert_mean(found, exact.probability(event), max_se=0.01)
 
 
-@pytest.mark.parametrize("samples", [80, pytest.param(2_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("samples", [80, pytest.param(1_000, marks=pytest.mark.slow)])
 def test_a_branch_against_enumeration(samples):
     y = 1.2
     ones, zeros = 0.3 * stats.norm(0, np.sqrt(2)).pdf(y), 0.7 * stats.norm(3, np.sqrt(1.25)).pdf(y)

@@ -18,12 +18,14 @@ from genmlx.distributions.exponential import exponential
 from genmlx.distributions.flat import flat, positive_flat
 from genmlx.distributions.frechet import frechet
 from genmlx.distributions.gamma import gamma
+from genmlx.distributions.gaussian_random_walk import gaussian_random_walk
 from genmlx.distributions.generalised_pareto import generalised_pareto
 from genmlx.distributions.geometric import geometric
 from genmlx.distributions.gompertz import gompertz
 from genmlx.distributions.gumbel import gumbel
 from genmlx.distributions.half import half_cauchy, half_normal
 from genmlx.distributions.half_student_t import half_student_t
+from genmlx.distributions.hypergeometric import hypergeometric
 from genmlx.distributions.iid import iid
 from genmlx.distributions.inv_gamma import inv_gamma
 from genmlx.distributions.inverse_gaussian import inverse_gaussian
@@ -34,6 +36,8 @@ from genmlx.distributions.lkj_cholesky import lkj_cholesky
 from genmlx.distributions.log_normal import log_normal
 from genmlx.distributions.logistic import log_logistic, logistic
 from genmlx.distributions.logit_normal import logit_normal
+from genmlx.distributions.low_rank_multivariate_normal import low_rank_multivariate_normal
+from genmlx.distributions.matrix_normal import matrix_normal
 from genmlx.distributions.mixture import mixture
 from genmlx.distributions.multinomial import multinomial
 from genmlx.distributions.multivariate_normal import multivariate_normal
@@ -78,6 +82,7 @@ __all__ = [
     "frechet",
     "gamma",
     "gaussian",
+    "gaussian_random_walk",
     "generalised_pareto",
     "geometric",
     "gompertz",
@@ -85,6 +90,7 @@ __all__ = [
     "half_cauchy",
     "half_normal",
     "half_student_t",
+    "hypergeometric",
     "iid",
     "inv_chi2",
     "inv_gamma",
@@ -98,6 +104,8 @@ __all__ = [
     "log_normal",
     "logistic",
     "logit_normal",
+    "low_rank_multivariate_normal",
+    "matrix_normal",
     "mixture",
     "multinomial",
     "multivariate_normal",

@@ -31,6 +31,9 @@ class Frechet(Distribution):
     Example:
         >>> round(frechet(3.0, 2.0).log_prob(1.5).item(), 6)
         -0.814177
+
+    References:
+        Johnson, Kotz and Balakrishnan, Continuous Univariate Distributions 2 (1995), chapter 22.
     """
 
     name = "frechet"

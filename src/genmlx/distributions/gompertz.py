@@ -32,6 +32,10 @@ class Gompertz(Distribution):
     Example:
         >>> round(gompertz(0.5, 2.0).log_prob(1.5).item(), 6)
         -1.194794
+
+    References:
+        Gompertz, On the nature of the function expressive of the law of human mortality, Philosophical Transactions of
+        the Royal Society 115 (1825).
     """
 
     name = "gompertz"

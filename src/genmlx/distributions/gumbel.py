@@ -31,6 +31,9 @@ class Gumbel(Distribution):
     Example:
         >>> round(gumbel(1.0, 2.0).log_prob(0.5).item(), 6)
         -1.727173
+
+    References:
+        Johnson, Kotz and Balakrishnan, Continuous Univariate Distributions 2 (1995), chapter 22.
     """
 
     name = "gumbel"

@@ -11,7 +11,7 @@ from genmlx.distributions.student_t import student_t
 from genmlx.numerics import domains, samplers
 from genmlx.numerics.domains import Domain
 from genmlx.numerics.number import exp, sqrt
-from genmlx.numerics.special import betainc
+from genmlx.numerics.special import betainc, betaincinv
 from genmlx.numerics.types import Array, Key, Shape
 
 __all__ = ["HalfStudentT", "half_student_t"]
@@ -75,6 +75,15 @@ class HalfStudentT(Distribution):
         tail = betainc(mx.where(near, 0.5, half), mx.where(near, half, 0.5), part)
         power = mx.exp(-df * mx.log(mx.maximum(z * 1e-9, 1.0)))  # of which the tail is one, from 1e9 on
         return mx.where(near, tail, 1.0 - tail * power)
+
+    def quantile(self, q: Array, df: Any, scale: Any) -> Array:
+        half = 0.5 * df
+        near = q < betainc(0.5, half, 0.5)
+        level = mx.where(near, q, 1.0 - q)
+        inner = mx.logical_and(q > 0.0, q < 1.0)
+        part = betaincinv(mx.where(near, 0.5, half), mx.where(near, half, 0.5), mx.where(inner, level, 0.25))
+        odds = mx.where(near, part / (1.0 - part), (1.0 - part) / part)
+        return mx.where(q == 0.0, 0.0, mx.where(q == 1.0, math.inf, scale * mx.sqrt(df * odds)))
 
 
 half_student_t = HalfStudentT()

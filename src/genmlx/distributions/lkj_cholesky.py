@@ -22,7 +22,7 @@ _SERIES = (-1 / 8, 1 / 192, -1 / 640, 17 / 14336, -31 / 18432)  # in 1/z^2, afte
 _TINY = 1e-30  # the square of the least diagonal element of a draw
 
 
-def lkj_cholesky(dim: int, eta: Any) -> DistributionCall:
+def lkj_cholesky(dim: Any, eta: Any) -> DistributionCall:
     r"""Cholesky factors L of n x n correlation matrices C = L L^T with density proportional to det(C)^(eta - 1).
 
     $$p(L) = \prod_{i=2}^{n} \frac{\Gamma(a_i + \frac{i - 1}{2})}{\pi^{(i - 1)/2}\, \Gamma(a_i)}\, L_{ii}^{2 a_i - 2},
@@ -64,7 +64,7 @@ class LKJCholesky(Distribution):
     params = {"eta": domains.positive}  # noqa: RUF012
     event_ndim = 2
 
-    def __init__(self, dim: int) -> None:
+    def __init__(self, dim: Any) -> None:
         if isinstance(dim, bool) or not isinstance(dim, int) or dim < 1:
             raise UsageError(
                 f"dim is a positive int, since the shape of values depends on it; found {dim!r}",

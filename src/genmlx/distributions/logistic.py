@@ -31,6 +31,9 @@ class Logistic(Distribution):
     Example:
         >>> round(logistic(1.0, 2.0).log_prob(0.5).item(), 6)
         -2.095026
+
+    References:
+        Johnson, Kotz and Balakrishnan, Continuous Univariate Distributions 2 (1995), chapter 23.
     """
 
     name = "logistic"
@@ -79,6 +82,9 @@ class LogLogistic(Distribution):
     Example:
         >>> round(log_logistic(3.0, 2.0).log_prob(1.5).item(), 6)
         -0.873852
+
+    References:
+        Johnson, Kotz and Balakrishnan, Continuous Univariate Distributions 2 (1995), chapter 23.
     """
 
     name = "log_logistic"

@@ -36,7 +36,7 @@ class LogitNormal(Distribution):
         -0.257554
 
     References:
-        Atchison and Shen, Logistic-normal distributions: some properties and uses, Biometrika 67 (1980).
+        Aitchison and Shen, Logistic-normal distributions: some properties and uses, Biometrika 67 (1980).
     """
 
     name = "logit_normal"

@@ -31,6 +31,9 @@ class Pareto(Distribution):
     Example:
         >>> round(pareto(2.0, 3.0).log_prob(4.0).item(), 6)
         -2.367124
+
+    References:
+        Johnson, Kotz and Balakrishnan, Continuous Univariate Distributions 1 (1994), chapter 20.
     """
 
     name = "pareto"

@@ -9,7 +9,8 @@ from genmlx.core.distribution import Distribution
 from genmlx.numerics import domains
 from genmlx.numerics.domains import Domain
 from genmlx.numerics.number import log, sqrt
-from genmlx.numerics.special import HALF_LOG_2PI, log_ndtr
+from genmlx.numerics.special import HALF_LOG_2PI, log_ndtr, ndtr
+from genmlx.numerics.special.owens import owens_t
 from genmlx.numerics.types import Array, Key, Shape
 
 __all__ = ["SkewNormal", "skew_normal"]
@@ -61,6 +62,10 @@ class SkewNormal(Distribution):
 
     def variance(self, loc: Any, scale: Any, alpha: Any) -> Any:
         return (scale * scale) * ((1.0 + (1.0 - 2.0 / math.pi) * (alpha * alpha)) / (1.0 + alpha * alpha))
+
+    def cdf(self, x: Array, loc: Any, scale: Any, alpha: Any) -> Array:
+        z = mx.clip((x - loc) / scale, -40.0, 40.0)
+        return mx.clip(ndtr(z) - 2.0 * owens_t(z, alpha), 0.0, 1.0)
 
 
 skew_normal = SkewNormal()

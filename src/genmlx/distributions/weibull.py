@@ -32,6 +32,9 @@ class Weibull(Distribution):
     Example:
         >>> round(weibull(1.5, 2.0).log_prob(1.0).item(), 6)
         -0.987809
+
+    References:
+        Johnson, Kotz and Balakrishnan, Continuous Univariate Distributions 1 (1994), chapter 21.
     """
 
     name = "weibull"
@@ -83,6 +86,9 @@ class Rayleigh(Distribution):
     Example:
         >>> round(rayleigh(2.0).log_prob(1.5).item(), 6)
         -1.262079
+
+    References:
+        Johnson, Kotz and Balakrishnan, Continuous Univariate Distributions 1 (1994), chapter 18.
     """
 
     name = "rayleigh"

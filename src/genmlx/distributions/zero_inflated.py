@@ -34,7 +34,7 @@ def zero_inflated(call: Any, p: Any) -> DistributionCall:
 
     Example:
         >>> round(zero_inflated(gm.poisson(3.0), 0.25).log_prob(0).item(), 5)
-        -1.24723
+        -1.24709
         >>> zero_inflated(gm.poisson(3.0), 0.25).mean().item()
         2.25
 

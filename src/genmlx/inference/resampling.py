@@ -8,8 +8,9 @@ sorted points:
 * systematic: one u for all strata (the smallest variance in practice);
 * residual: floor(n w_i) copies first, the rest stratified over what remains.
 
-Sums over particles are in float64 on the CPU: at 10^6 particles, cumulative weights in float32 would misplace dozens
-of them, and a mean would be off by a good part of its Monte Carlo error.
+Sums over particles are in float64: at 10^6 particles, cumulative weights in float32 would misplace dozens of them, and
+a mean would be off by a good part of its Monte Carlo error. NumPy computes them: MLX has float64 on the CPU only, and
+there its exp is slow and accurate to float32.
 
 Reference: Douc, Cappé, Moulines, "Comparison of resampling schemes for particle filtering", ISPA 2005.
 """
@@ -28,21 +29,30 @@ __all__ = ["METHODS", "check_weights", "log_mean_exp", "normalised", "resample_i
 METHODS = ("systematic", "stratified", "multinomial", "residual")
 
 
-def normalised(log_weights: Array) -> Array:
-    """Weights that sum to 1, in float64 on the CPU. A particle of log weight -inf has weight exactly 0."""
-    with mx.stream(mx.cpu):
-        exact = log_weights.astype(mx.float64)
-        weights = mx.exp(exact - mx.max(exact))
-        return weights / mx.sum(weights)
+def normalised(log_weights: Array) -> np.ndarray:
+    """Weights that sum to 1, in float64. A particle of log weight -inf has weight exactly 0."""
+    weights, _ = _relative(log_weights)
+    with np.errstate(invalid="ignore"):
+        weights /= weights.sum()
+    return weights
 
 
-def log_mean_exp(log_weights: Array) -> Array:
-    """The logarithm of the mean weight, 0-d float32; -inf if all weights are 0."""
-    with mx.stream(mx.cpu):
-        exact = log_weights.astype(mx.float64)
-        top = mx.max(exact)
-        top = mx.where(mx.isfinite(top), top, mx.zeros_like(top))  # -inf - -inf would be NaN
-        return (mx.log(mx.mean(mx.exp(exact - top))) + top).astype(mx.float32)
+def log_mean_exp(log_weights: Array) -> float:
+    """The logarithm of the mean weight; -inf if all weights are 0."""
+    weights, top = _relative(log_weights)
+    with np.errstate(divide="ignore"):
+        return float(np.log(weights.mean()) + top)
+
+
+def _relative(log_weights: Array) -> tuple[np.ndarray, float]:
+    """Weights relative to the largest, and its logarithm."""
+    weights = np.array(log_weights, dtype=np.float64)
+    top = float(weights.max())
+    top = top if np.isfinite(top) else 0.0  # -inf - -inf would be NaN
+    weights -= top
+    with np.errstate(over="ignore"):
+        np.exp(weights, out=weights)
+    return weights, top
 
 
 def check_weights(log_weights: Array, where: str) -> None:
@@ -76,39 +86,36 @@ def resample_indices(key: Key, log_weights: Array, n: int, method: str = "system
     if isinstance(n, bool) or not isinstance(n, int) or n < 1:
         raise UsageError(f"the number of particles to draw is a positive int, found {n!r}")
     check_weights(log_weights, "to resample from")
-    with mx.stream(mx.cpu):
-        weights = normalised(log_weights)
-        if method == "residual":
-            return _residual(key, weights, n)
-        return _invert(weights, _points(key, n, method))
+    weights = normalised(log_weights)
+    drawn = _residual(key, weights, n) if method == "residual" else _invert(weights, _points(key, n, method))
+    return mx.array(drawn.astype(np.int32))
 
 
-def _points(key: Key, n: int, method: str) -> Array:
+def _points(key: Key, n: int, method: str) -> np.ndarray:
     """Sorted points in [0, 1)."""
     if method == "multinomial":
         # A float32 uniform has 2^24 values: too few to tell a million particles apart.
-        fine, coarse = (mx.random.uniform(shape=(n,), key=k).astype(mx.float64) for k in split(key))
-        return mx.sort(coarse + fine / 2**24)
-    u = mx.random.uniform(shape=(1 if method == "systematic" else n,), key=key).astype(mx.float64)
-    return (mx.arange(n, dtype=mx.float64) + u) / n
+        fine, coarse = (_uniforms(k, n) for k in split(key))
+        return np.sort(coarse + fine / 2**24)
+    return (np.arange(n) + _uniforms(key, 1 if method == "systematic" else n)) / n
 
 
-def _invert(weights: Array, points: Array) -> Array:
+def _uniforms(key: Key, n: int) -> np.ndarray:
+    return np.array(mx.random.uniform(shape=(n,), key=key), dtype=np.float64)
+
+
+def _invert(weights: np.ndarray, points: np.ndarray) -> np.ndarray:
     """For each point, the first particle whose cumulative weight exceeds it; never one of weight 0."""
-    cumulative = mx.cumsum(weights)
-    found = mx.searchsorted(cumulative, points, side="right")
+    found = np.searchsorted(np.cumsum(weights), points, side="right")
     # Rounding can leave the last cumulative weight below a point: that point belongs to the last particle that counts.
-    last = weights.shape[0] - 1 - mx.argmax((weights > 0)[::-1])
-    return mx.minimum(found.astype(mx.int32), last.astype(mx.int32))
+    return np.minimum(found, np.flatnonzero(weights)[-1])
 
 
-def _residual(key: Key, weights: Array, n: int) -> Array:
-    size = weights.shape[0]
-    copies = mx.floor(weights * n)
-    kept = round(float(np.array(mx.sum(copies))))
-    whole = mx.searchsorted(mx.cumsum(copies), mx.arange(kept, dtype=mx.float64), side="right").astype(mx.int32)
-    if kept == n:
-        return mx.minimum(whole, size - 1)
+def _residual(key: Key, weights: np.ndarray, n: int) -> np.ndarray:
+    copies = np.floor(weights * n)
+    whole = np.repeat(np.arange(len(weights)), copies.astype(np.int64))
+    if len(whole) == n:
+        return whole
     rest = weights * n - copies
-    drawn = _invert(rest / mx.sum(rest), _points(split(key)[0], n - kept, "stratified"))
-    return mx.sort(mx.concatenate([whole, drawn]))
+    drawn = _invert(rest / rest.sum(), _points(key, n - len(whole), "stratified"))
+    return np.sort(np.concatenate([whole, drawn]))

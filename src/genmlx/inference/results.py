@@ -142,7 +142,7 @@ class Particles:
             self._rows, choices = choices, EMPTY
         self.choices = choices
         if log_marginal_likelihood is None:
-            log_marginal_likelihood = log_mean_exp(log_weights)
+            log_marginal_likelihood = mx.array(log_mean_exp(log_weights))
         self.log_marginal_likelihood = log_marginal_likelihood
 
     def __len__(self) -> int:
@@ -151,13 +151,12 @@ class Particles:
     @property
     def weights(self) -> Array:
         """Normalised weights, shape (n,)."""
-        return normalised(self.log_weights).astype(mx.float32)
+        return mx.array(normalised(self.log_weights).astype(np.float32))
 
     @property
     def ess(self) -> Array:
         """Effective sample size, 1 / sum of squared normalised weights: between 1 and n."""
-        with mx.stream(mx.cpu):
-            return (1.0 / mx.sum(mx.square(normalised(self.log_weights)))).astype(mx.float32)
+        return mx.array(float(1.0 / np.square(normalised(self.log_weights)).sum()))
 
     def __getitem__(self, address: Any) -> Any:
         """The values of a choice, with a leading axis over particles; for an int, the trace of that particle."""
@@ -185,26 +184,26 @@ class Particles:
 
     def mean(self, address: Any) -> Array:
         """The weighted mean of a choice. A particle that did not make the choice makes it NaN."""
-        return self._expectation(self[address])
+        return mx.array(self._expectation(np.array(self[address])).astype(np.float32))
 
     def variance(self, address: Any) -> Array:
         """The weighted variance of a choice."""
-        values = self[address]
-        return self._expectation(mx.square(values.astype(mx.float32) - self._expectation(values)))
+        values = np.array(self[address])
+        return mx.array(self._expectation(np.square(values - self._expectation(values))).astype(np.float32))
 
-    def _expectation(self, values: Array) -> Array:
+    def _expectation(self, values: np.ndarray) -> np.ndarray:
         """The weighted mean over the leading axis. A value of weight 0 does not count, even if it is infinite."""
-        with mx.stream(mx.cpu):
-            weights = normalised(self.log_weights).reshape(-1, *[1] * (values.ndim - 1))
-            terms = mx.where(weights > 0, weights * values.astype(mx.float64), mx.zeros_like(weights))
-            return mx.sum(terms, axis=0).astype(mx.float32)
+        weights = normalised(self.log_weights)
+        if not weights.all():
+            weights, values = weights[weights > 0], values[weights > 0]
+        return np.tensordot(weights, values.astype(np.float64), axes=1)
 
     def quantile(self, address: Any, q: float) -> Array:
         """The weighted ``q``-quantile of a choice: the least value with weighted CDF of at least ``q``."""
         if not 0 <= q <= 1:
             raise UsageError(f"q= is a probability, found {q}", fix="q=0.5")
         values = np.array(self[address])
-        weights = np.array(normalised(self.log_weights))
+        weights = normalised(self.log_weights)
         order = np.argsort(values, axis=0)
         cumulative = np.cumsum(weights[order], axis=0)
         below = (cumulative < q * cumulative[-1:]) | (cumulative == 0)  # a value of weight 0 is no quantile

@@ -54,6 +54,9 @@ def half(law):
         def cdf(self, x):
             return np.where(np.asarray(x) >= 0.0, 1.0 - 2.0 * law.sf(x), 0.0)
 
+        def ppf(self, q):
+            return np.where(np.asarray(q) < 0.5, law.ppf(0.5 + 0.5 * q), law.isf(0.5 - 0.5 * q))
+
         def mean(self):
             return mean
 
@@ -556,5 +559,23 @@ CASES = [
         smooth=lambda *_: [-3.0, -1.5, -0.5, 0.3, 1.0, 2.5],
         invalid=LOC_SCALE,
         moments=lambda *_: False,
+    ),
+    Case(
+        name="log_logistic_steep",
+        family=log_logistic,
+        points=[(60.0, 3.0), (100.0, 7.0)],
+        oracle=LogLogisticOracle,
+        grid=lambda shape, scale: scale * np.array([0.0, 0.5, 0.95, 1.0, 1.05, 1.5]),
+        rtol=1e-4,
+        reason="x / scale is rounded, which counts shape times",
+    ),
+    Case(
+        name="scaled_inv_chi2_narrow",
+        family=scaled_inv_chi2,
+        points=[(1e4, 1.0), (2000.0, 0.5)],
+        oracle=lambda df, scale: stats.invgamma(0.5 * df, scale=0.5 * df * scale**2),
+        grid=lambda df, scale: stats.invgamma(0.5 * df, scale=0.5 * df * scale**2).ppf(LEVELS),
+        rtol=1e-4,
+        reason="scale^2 / x is rounded, which counts df |scale^2 / x - 1| / 2 times",
     ),
 ]

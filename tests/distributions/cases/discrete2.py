@@ -5,6 +5,7 @@ from scipy import special, stats
 
 from distributions.cases.case import Case, Oracle
 from genmlx.distributions.dirichlet_multinomial import beta_binomial, dirichlet_multinomial
+from genmlx.distributions.hypergeometric import Hypergeometric
 from genmlx.distributions.multinomial import multinomial
 from genmlx.distributions.ordered_logistic import ordered_logistic
 
@@ -113,7 +114,33 @@ def graded(eta, cutpoints):
     )
 
 
+def without_replacement(n, *points):
+    return Case(
+        family=Hypergeometric(n),
+        name=f"hypergeometric {n}",
+        points=points,
+        oracle=lambda successes, total: Oracle(
+            logpmf=stats.hypergeom(total, successes, n).logpmf,
+            cdf=stats.hypergeom(total, successes, n).cdf,
+            mean=n * successes / total,
+            var=n * (successes / total) * (1 - successes / total) * (total - n) / (total - 1),
+        ),
+        grid=lambda successes, total: np.unique(
+            np.clip(
+                np.round(n * successes / total * np.array([0, 0.5, 0.9, 1, 1.1, 2, 100])),
+                max(0, n + successes - total),
+                min(n, successes),
+            )
+        ),
+        outside=lambda successes, total: [-1.0, n + 1.0, 0.5, min(n, successes) + 1.0, n + successes - total - 1.0],
+        invalid={"successes": [(-1, 2000), (2.5, 2000)], "total": [(7, n - 1), (7, 6), (7, 2000.5)]},
+        moments=lambda successes, total: 0 < successes < total and n < total,
+    )
+
+
 CASES = [
+    without_replacement(5, (7, 20), (0, 9), (3, 5), (400, 1000), (1000, 1000)),
+    without_replacement(300, (700, 2000), (10, 1000), (990, 1000), (300_000, 1_000_000)),
     Case(
         family=multinomial,
         points=[

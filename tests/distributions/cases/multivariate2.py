@@ -6,6 +6,7 @@ from scipy import special, stats
 from distributions.cases.case import Case, Oracle
 from genmlx.distributions.gaussian_random_walk import GaussianRandomWalk
 from genmlx.distributions.lkj_cholesky import LKJCholesky
+from genmlx.distributions.low_rank_multivariate_normal import low_rank_multivariate_normal
 from genmlx.distributions.matrix_normal import matrix_normal
 from genmlx.distributions.multivariate_student_t import multivariate_student_t
 
@@ -148,7 +149,32 @@ def matrices(loc, rows, columns):
     return np.stack([loc, *(loc + s * rows @ z @ columns.T for s in (0.5, 3.0, 20.0))])
 
 
+W = [[1.0, 0.0], [0.5, -1.0], [0.25, 2.0]]
+
+
 CASES = [
+    Case(
+        family=low_rank_multivariate_normal,
+        points=[
+            ([0.0, 1.0, 2.0], W, [1.0, 0.5, 2.0]),
+            ([-1.0, 5.0, 0.0], (10 * np.array(W)).tolist(), [0.5, 0.25, 1.0]),
+            ([0.0, 1.0], [[1.0], [0.5]], [1.0, 0.75]),
+        ],
+        oracle=lambda loc, w, d: gaussian(loc, w @ w.T + np.diag(d), loc.shape),
+        grid=lambda loc, w, d: vectors(loc, np.linalg.cholesky(w @ w.T + np.diag(d))),
+        invalid={
+            "loc": [([INF, 0.0, 0.0], W, [1.0, 0.5, 2.0])],
+            "cov_factor": [([0.0, 0.0, 0.0], np.full((3, 2), NAN).tolist(), [1.0, 0.5, 2.0])],
+            "cov_diag": [([0.0, 0.0, 0.0], W, [1.0, 0.0, 2.0]), ([0.0, 0.0, 0.0], W, [1.0, -1.0, 2.0])],
+        },
+        statistics={
+            "last": (lambda x: x[:, -1], lambda m, w, d: stats.norm(m[-1], np.sqrt((w[-1] ** 2).sum() + d[-1]))),
+            "difference": (
+                lambda x: x[:, 0] - x[:, 1],
+                lambda m, w, d: stats.norm(m[0] - m[1], np.sqrt(((w[0] - w[1]) ** 2).sum() + d[0] + d[1])),
+            ),
+        },
+    ),
     walk_case(1),
     walk_case(5),
     Case(

@@ -180,6 +180,13 @@ def bessel_ratio(x: ArrayLike) -> Array:
     return mx.where(zero.near, near, mx.where(x < 0.0, -far, far))
 
 
+def ratio_complement(x: Array) -> Array:
+    """1 - I1(x) / I0(x) for x >= 0, of relative accuracy where it is small."""
+    zero, one = _fit(x, _NEAR_0, _FAR_0), _fit(x, _NEAR_1, _FAR_1)
+    near = 0.5 * mx.where(zero.near, x, 1.0) * (1.0 + one.power) / (1.0 + zero.power)
+    return mx.where(zero.near, 1.0 - near, -mx.expm1(one.series - zero.series))
+
+
 def _log_near_1(fit: Fit) -> Array:
     return mx.log1p(fit.power) + mx.log(0.5 * mx.where(fit.near, fit.z, 1.0))
 

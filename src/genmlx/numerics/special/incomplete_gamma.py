@@ -179,7 +179,7 @@ def gammaincinv(a: ArrayLike, p: ArrayLike) -> Array:
         DiDonato and Morris, Computation of the incomplete gamma function ratios and their inverse, TOMS 12 (1986).
     """
     a, p = mx.broadcast_arrays(*promote(a, p))
-    return _quantile(a, p, 1.0 - p)
+    return gamma_quantile(a, p, 1.0 - p)
 
 
 def gammainccinv(a: ArrayLike, q: ArrayLike) -> Array:
@@ -190,10 +190,10 @@ def gammainccinv(a: ArrayLike, q: ArrayLike) -> Array:
         array(53.2922, dtype=float32)
     """
     a, q = mx.broadcast_arrays(*promote(a, q))
-    return _quantile(a, 1.0 - q, q)
+    return gamma_quantile(a, 1.0 - q, q)
 
 
-def _quantile(a: Array, p: Array, q: Array) -> Array:
+def gamma_quantile(a: Array, p: Array, q: Array) -> Array:
     """Solves P(a, x) = p if p < q, else Q(a, x) = q.
 
     Wilson and Hilferty's cube, or the leading term of a tail, are within a factor 1.6; Halley's steps for log x follow
@@ -209,13 +209,14 @@ def _quantile(a: Array, p: Array, q: Array) -> Array:
     frozen, log_frozen = mx.stop_gradient(a), mx.stop_gradient(log_target)
     log_x = _start(frozen, log_frozen, mx.stop_gradient(leading), lower)  # to 0.5
     for _ in range(_HALLEY_STEPS[a.dtype]):
-        f, _, q, _ = _log_tail(frozen, log_frozen, log_x, lower)
+        t = gamma_tail(frozen, exp(log_x))
+        f, _, q = _newton(t, _log_of(t, lower), log_frozen, lower, frozen)
         log_x = log_x - mx.clip(f / mx.maximum(1.0 - 0.5 * f * q, 0.3), -1.5, 1.5)
     log_x = mx.stop_gradient(mx.clip(log_x, math.log(least), 80.0))
-    f, r, q, x = _log_tail(a, log_target, log_x, lower)
-    step = f * (1.0 + f * (0.5 * q + f * (1.0 / 6.0) * (2.0 * mx.square(q) + x + r * q)))
+    t = gamma_tail(a, exp(log_x))
+    step = _step(t, _log_of(t, lower), log_target, lower, a)
     tiny = log_x < 0.9 * math.log(least)
-    found = mx.where(tiny, exp(mx.minimum(leading, 80.0)), x * exp(-step))
+    found = mx.where(tiny, exp(mx.minimum(leading, 80.0)), t.x * exp(-step))
     return mx.where(inside, found, mx.sqrt(mx.stop_gradient(p / q)))  # 0, inf, nan
 
 
@@ -247,10 +248,29 @@ def _start(a: Array, log_target: Array, leading: Array, lower: Array) -> Array:
     return mx.where(use_below, below, mx.where(use_above, above, cube))
 
 
-def _log_tail(a: Array, log_target: Array, log_x: Array, lower: Array) -> tuple[Array, Array, Array, Array]:
-    """Of F(w) = log tail at x = e^w: (F - log target) / F', ∓F', F''/F', and x."""
-    t = gamma_tail(a, exp(log_x))
-    log_tail = mx.where(mx.equal(t.lower, lower), t.log_value, mx.log1p(-mx.minimum(t.value, 0.999)))
-    r = exp(mx.minimum(t.log_density + log_x - log_tail, 80.0))
+def log_quantile_path(a: Array, x: Array) -> Array:
+    """log of the quantile that keeps P(a, x) at its value, less log x: 0, with the derivatives of the quantile in a.
+
+    For a >= 1; x counts as a constant.
+    """
+    a, x = mx.broadcast_arrays(a, x)
+    t = gamma_tail(a, x)
+    return -_step(t, t.log_value, mx.stop_gradient(t.log_value), t.lower, a)
+
+
+def _step(t: Tail, log_tail: Array, log_target: Array, lower: Array, a: Array) -> Array:
+    """log x - log of the quantile, by the inverse Taylor series: exact to the third order in what log_tail is off."""
+    f, r, q = _newton(t, log_tail, log_target, lower, a)
+    return f * (1.0 + f * (0.5 * q + f * (1.0 / 6.0) * (2.0 * mx.square(q) + t.x + r * q)))
+
+
+def _newton(t: Tail, log_tail: Array, log_target: Array, lower: Array, a: Array) -> tuple[Array, Array, Array]:
+    """Of F(w) = log tail at x = e^w: (F - log target) / F', ∓F', F''/F'."""
+    r = exp(mx.clip(t.log_density + mx.log(t.x) - log_tail, -80.0, 80.0))
     slope = mx.where(lower, r, -r)
-    return (log_tail - log_target) / slope, -slope, (a - t.x) - slope, t.x
+    return (log_tail - log_target) / slope, -slope, (a - t.x) - slope
+
+
+def _log_of(t: Tail, lower: Array) -> Array:
+    """The logarithm of the lower tail, or of the upper one."""
+    return mx.where(mx.equal(t.lower, lower), t.log_value, mx.log1p(-mx.minimum(t.value, 0.999)))
