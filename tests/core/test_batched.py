@@ -154,7 +154,9 @@ def test_where_both_could_be_meant_the_choices_own_shape_wins():
     assert_exact(trace["v"], split_up)
     assert_exact(trace.update({"v": shared}).trace["v"], mx.broadcast_to(shared, (4, 4)))
     assert_exact(trace.update({"v": split_up}).trace["v"], split_up)
-    assert_exact(model(0.5).generate({"v": mx.arange(12.0).reshape(3, 4)}, n=3, key=0).trace["v"][1], mx.arange(4.0) + 4)
+    assert_exact(
+        model(0.5).generate({"v": mx.arange(12.0).reshape(3, 4)}, n=3, key=0).trace["v"][1], mx.arange(4.0) + 4
+    )
 
 
 def test_choices_of_a_batch_given_back_are_equal_to_the_bit(batch):
@@ -287,7 +289,8 @@ class Steps(GenerativeFunction):
         if constraints.is_empty:
             return unchanged_result(trace)
         new = self.generate(key, args, trace.choices | constraints).trace
-        discard = trace.choices.filter(gm.select(*[("s", i) for i in range(3) if ("s", i) in constraints]))
+        given = [("s", i) for i in range(3) if ("s", i) in constraints]
+        discard = trace.choices if len(given) == 3 else trace.choices.filter(gm.select(*given))
         return UpdateResult(new, new.score - trace.score, discard, gm.UnknownChange)
 
     def regenerate(self, key, trace, args, argdiffs, selection):

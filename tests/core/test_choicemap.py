@@ -284,7 +284,13 @@ def test_a_stack_has_the_addresses_of_its_elements(steps):
     assert len(steps) == 3
     for address in ("steps", ("steps", 2), ("steps", 2, "y"), ("steps", slice(None), "y"), ("steps", slice(1, 2))):
         assert address in steps
-    for address in (("steps", 3), ("steps", -1), ("steps", "y"), ("steps", slice(5, 9), "y"), ("steps", slice(None), "z")):
+    for address in (
+        ("steps", 3),
+        ("steps", -1),
+        ("steps", "y"),
+        ("steps", slice(5, 9), "y"),
+        ("steps", slice(None), "z"),
+    ):
         assert address not in steps
     assert steps.to_dict()["steps"][1]["y"].item() == 11.0
 
@@ -333,7 +339,9 @@ def test_a_partial_slice_leaves_a_stack_whose_elements_are_still_right():
 
 
 def test_a_lifted_stack_keeps_its_axis_behind_the_executions():
-    batched = lifted(gm.choicemap({"x": mx.zeros(4)}) | Group({"s": Stack(range(3), Leaf(mx.arange(12).reshape(4, 3)))}), 1)
+    batched = lifted(
+        gm.choicemap({"x": mx.zeros(4)}) | Group({"s": Stack(range(3), Leaf(mx.arange(12).reshape(4, 3)))}), 1
+    )
     assert batched["s", 1].tolist() == [1, 4, 7, 10]
     assert batched["s", :].shape == (4, 3)
     assert batched["s", 1:].tolist() == [[1, 2], [4, 5], [7, 8], [10, 11]]
@@ -425,8 +433,8 @@ def seconds(f):
     "operation",
     [
         lambda n: gm.choicemap({("x", i): 0.0 for i in range(n)}),
-        lambda n: gm.choicemap({"x": {i: 0.0 for i in range(n)}}),
-        lambda n: gm.choicemap({"x": {i: 0.0 for i in range(n)}})["x", :],
+        lambda n: gm.choicemap({"x": dict.fromkeys(range(n), 0.0)}),
+        lambda n: gm.choicemap({"x": dict.fromkeys(range(n), 0.0)})["x", :],
         lambda n: gm.select(*[("x", i) for i in range(n)]),
     ],
     ids=["paths", "dict", "slice", "selection"],

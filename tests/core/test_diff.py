@@ -30,7 +30,9 @@ def test_unchanged_needs_every_argument():
 
 
 def test_bad_argdiffs_are_refused():
-    with pytest.raises(UsageError, match=r"(?s)argdiffs has 1 entries for 2 arguments.*gm.NoChange or gm.UnknownChange"):
+    with pytest.raises(
+        UsageError, match=r"(?s)argdiffs has 1 entries for 2 arguments.*gm.NoChange or gm.UnknownChange"
+    ):
         as_argdiffs((gm.NoChange,), 2, gm.NoChange)
     with pytest.raises(UsageError, match=r"argdiffs holds True, which is not a diff"):
         as_argdiffs((True,), 1, gm.NoChange)

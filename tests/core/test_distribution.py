@@ -13,7 +13,6 @@ from genmlx.numerics import domains
 from genmlx.numerics.errors import AddressError, ConstraintError, DomainError, ShapeError, UsageError
 from helpers.tolerances import assert_close, assert_exact
 
-
 # ---- the interface --------------------------------------------------------------------------------------------------
 
 
@@ -106,7 +105,9 @@ def test_assess_without_the_value_is_an_error():
 def test_a_map_at_a_choice_is_an_error_in_every_method():
     trace = normal(0.0, 1.0).simulate(key=0)
     for method in (normal(0.0, 1.0).generate, normal(0.0, 1.0).assess, trace.update):
-        with pytest.raises(ConstraintError, match=r"(?s)one choice \(normal\).*group with the addresses \['x'\].*a value"):
+        with pytest.raises(
+            ConstraintError, match=r"(?s)one choice \(normal\).*group with the addresses \['x'\].*a value"
+        ):
             method({"x": 1.0})
 
 
@@ -115,7 +116,9 @@ def test_a_value_of_wrong_shape_is_an_error_in_every_method(value):
     call = normal(mx.zeros(3), 1.0) if value != [1.0] else normal(0.0, 1.0)
     trace = call.simulate(key=0)
     for method in (call.generate, call.assess, trace.update):
-        with pytest.raises(ShapeError, match=r"(?s)values of shape \(.*\), but the constraint has shape \(.*mx.zeros\(8\)"):
+        with pytest.raises(
+            ShapeError, match=r"(?s)values of shape \(.*\), but the constraint has shape \(.*mx.zeros\(8\)"
+        ):
             method(value)
 
 
@@ -129,7 +132,9 @@ def test_an_old_value_that_no_longer_fits_is_an_error():
 
 
 def test_parameters_that_do_not_broadcast_are_an_error():
-    with pytest.raises(ShapeError, match=r"parameters of normal have shapes that do not broadcast: mu: \(3,\), sigma: \(2,\)"):
+    with pytest.raises(
+        ShapeError, match=r"parameters of normal have shapes that do not broadcast: mu: \(3,\), sigma: \(2,\)"
+    ):
         normal(mx.zeros(3), mx.ones(2)).simulate(key=0)
 
 
@@ -167,7 +172,11 @@ def test_numbers_out_of_domain_are_always_an_error(sigma):
 
 def test_bad_numbers_in_an_update_are_an_error():
     trace = normal(0.0, 1.0).simulate(key=0)
-    for method in (trace.update, lambda args: trace.regenerate(gm.NONE, args=args), lambda args: trace.regenerate(gm.ALL, args=args)):
+    for method in (
+        trace.update,
+        lambda args: trace.regenerate(gm.NONE, args=args),
+        lambda args: trace.regenerate(gm.ALL, args=args),
+    ):
         with pytest.raises(DomainError, match="sigma"):
             method(args=(0.0, -1.0))
 
@@ -232,7 +241,9 @@ def test_validating_changes_no_result():
 
 def test_parameters_of_a_wrong_kind_are_an_error():
     for bad in ("one", None, {"a": 1.0}, object(), [1.0, "a"]):
-        with pytest.raises(UsageError, match=r"(?s)parameter 'mu' of normal must be a real number, found.*a number, a list"):
+        with pytest.raises(
+            UsageError, match=r"(?s)parameter 'mu' of normal must be a real number, found.*a number, a list"
+        ):
             normal(bad, 1.0)
 
 
@@ -298,7 +309,10 @@ def test_another_family_without_parameters_is_scored_anew_too():
 
 def test_a_user_distribution_with_the_name_of_another_replaces_nothing():
     mine = gm.distribution(
-        "normal", sample=lambda key, shape: mx.zeros(shape), log_prob=lambda x: mx.where(x == 0, 0.0, -mx.inf), params=[]
+        "normal",
+        sample=lambda key, shape: mx.zeros(shape),
+        log_prob=lambda x: mx.where(x == 0, 0.0, -mx.inf),
+        params=[],
     )
     assert mine().simulate(key=0).retval.item() == 0.0
     assert_close(normal(0.0, 1.0).log_prob(0.0), -0.9189385)
@@ -307,9 +321,11 @@ def test_a_user_distribution_with_the_name_of_another_replaces_nothing():
 def test_a_user_distribution_has_the_whole_interface():
     shifted = gm.distribution(
         "shifted",
-        sample=lambda key, start, shape: start + mx.random.exponential(shape=shape, key=key)
-        if hasattr(mx.random, "exponential")
-        else start - mx.log1p(-mx.random.uniform(shape=shape, key=key)),
+        sample=lambda key, start, shape: (
+            start + mx.random.exponential(shape=shape, key=key)
+            if hasattr(mx.random, "exponential")
+            else start - mx.log1p(-mx.random.uniform(shape=shape, key=key))
+        ),
         log_prob=lambda x, start: mx.where(x >= start, start - x, -mx.inf),
         params={"start": domains.positive},
         support=lambda start: domains.interval(start, math.inf),
@@ -334,9 +350,17 @@ def test_a_user_distribution_has_the_whole_interface():
 @pytest.mark.parametrize(
     ("sample", "log_prob", "message"),
     [
-        (lambda key, a, shape: mx.zeros((2,)), lambda x, a: x, r"sample of the distribution 'mine' must return.*shape \(\)"),
+        (
+            lambda key, a, shape: mx.zeros((2,)),
+            lambda x, a: x,
+            r"sample of the distribution 'mine' must return.*shape \(\)",
+        ),
         (lambda key, a, shape: 0.5, lambda x, a: x, r"sample .*'mine' must return an array of shape \(\), found 0.5"),
-        (lambda key, a, shape: mx.zeros(shape), lambda x, a: mx.zeros(3), r"log_prob .* of shape \(\), found shape \(3,\)"),
+        (
+            lambda key, a, shape: mx.zeros(shape),
+            lambda x, a: mx.zeros(3),
+            r"log_prob .* of shape \(\), found shape \(3,\)",
+        ),
         (lambda key, a, shape: mx.zeros(shape), lambda x, a: 1.0, r"log_prob .* of shape \(\), found 1.0"),
     ],
 )

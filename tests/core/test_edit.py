@@ -246,12 +246,16 @@ def test_edits_of_a_batch_move_every_execution():
     ):
         there = batch.edit(request, key=1)
         assert there.weight.shape == (4,)
-        assert len(set(there.trace["x"].tolist())) == (1 if getattr(request, "choices", None) and request.choices["x"].ndim == 0 else 4)
+        assert len(set(there.trace["x"].tolist())) == (
+            1 if getattr(request, "choices", None) and request.choices["x"].ndim == 0 else 4
+        )
         back = there.trace.edit(there.backward, key=2)
         assert_same_choices(back.trace.choices, batch.choices)
         assert_close(there.weight + back.weight, mx.zeros(4), atol=1e-5)
         for i in range(4):
-            alone = back.trace.execution(i).edit(gm.ConstraintEdit({"x": there.trace["x"][i], "y": there.trace["y"][i]}))
+            alone = back.trace.execution(i).edit(
+                gm.ConstraintEdit({"x": there.trace["x"][i], "y": there.trace["y"][i]})
+            )
             assert_close(alone.trace.score, there.trace.score[i])
 
 

@@ -150,7 +150,7 @@ USES = {
     "less": lambda c: c < 0,
     "array less": lambda c: ONE < c,
     "equal": lambda c: c == 1,
-    "equal on the right": lambda c: 1 == c,  # noqa: SIM300
+    "equal on the right": lambda c: 1 == c,
     "array equal": lambda c: ONE == c,
     "not equal": lambda c: c != 1.0,
     "element of a list": lambda c: 1.0 in [c],
@@ -196,7 +196,9 @@ def test_a_call_used_as_a_number_says_that_the_address_is_missing(use):
             forgetful().simulate(n=n, key=0)
 
 
-@pytest.mark.parametrize("use", [v for k, v in USES.items() if k.startswith(("sum", "less", "equal", "truth", "mx.exp"))])
+@pytest.mark.parametrize(
+    "use", [v for k, v in USES.items() if k.startswith(("sum", "less", "equal", "truth", "mx.exp"))]
+)
 def test_a_call_of_a_model_used_as_a_number_says_so_too(use):
     @gen
     def forgetful():
@@ -256,7 +258,9 @@ def test_a_returned_call_says_so():
     def forgetful():
         return normal(0.0, 1.0)
 
-    with pytest.raises(UsageError, match=r"(?s)forgetful returned the call normal\(0.0, 1.0\), not a value.*return normal"):
+    with pytest.raises(
+        UsageError, match=r"(?s)forgetful returned the call normal\(0.0, 1.0\), not a value.*return normal"
+    ):
         forgetful().simulate(key=0)
 
     @gen

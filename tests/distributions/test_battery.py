@@ -30,8 +30,15 @@ def named(cases):
     return [pytest.param(case, id=case.name) for case in cases]
 
 
+SLOW = {"transformed logit-normal", "truncated normal"}  # their oracles integrate numerically
+
+
 def at_points(cases):
-    return [pytest.param(c, p, id=f"{c.name}-{i}") for c in cases for i, p in enumerate(c.points)]
+    return [
+        pytest.param(c, p, id=f"{c.name}-{i}", marks=[pytest.mark.slow] if c.name in SLOW else [])
+        for c in cases
+        for i, p in enumerate(c.points)
+    ]
 
 
 def each(keep=lambda case: True):

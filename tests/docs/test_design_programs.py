@@ -212,7 +212,11 @@ def test_further_names():
 
     tr = penalised().simulate(key=gm.key(0))
     assert_close(tr.score, scipy.stats.norm.logpdf(tr["w"].item()) - abs(tr["w"].item()))
-    requests = [gm.ConstraintEdit({"w": 1.0}), gm.SelectionEdit(gm.select("w")), gm.SequenceEdit([gm.SelectionEdit("w")])]
+    requests = [
+        gm.ConstraintEdit({"w": 1.0}),
+        gm.SelectionEdit(gm.select("w")),
+        gm.SequenceEdit([gm.SelectionEdit("w")]),
+    ]
     for request in requests:
         assert tr.edit(request, key=0).trace.choices.paths() == [("w",)]
     assert gm.normal is normal

@@ -39,9 +39,7 @@ def _plain(result):
     if isinstance(result, gm.Trace):
         return dict(result.choices.items()), result.score, result.retval, result.args
     if hasattr(result, "_fields"):
-        return tuple(
-            _plain(getattr(result, field)) for field in result._fields if field not in {"backward", "retdiff"}
-        )
+        return tuple(_plain(getattr(result, field)) for field in result._fields if field not in {"backward", "retdiff"})
     if isinstance(result, gm.ChoiceMap):
         return dict(result.items())
     return result

@@ -88,7 +88,9 @@ _entry("bernoulli", 0.3, other=(0.6,))(bernoulli)
 _entry("categorical", mx.array([0.1, -0.4, 0.7]), other=(mx.zeros(3),))(categorical)
 _entry("poisson, array parameters", mx.array([0.5, 3.0]), other=(mx.array([1.0, 2.0]),))(poisson)
 _entry("dirichlet", mx.array([[1.5, 2.0, 3.0], [3.0, 1.0, 2.0]]))(dirichlet)
-_entry("iid", normal(mx.array([0.0, 1.0]), 2.0), 3, other=(normal(mx.zeros(2), 1.0), 3))(gm.iid(normal(0.0, 1.0), 3).gen_fn)
+_entry("iid", normal(mx.array([0.0, 1.0]), 2.0), 3, other=(normal(mx.zeros(2), 1.0), 3))(
+    gm.iid(normal(0.0, 1.0), 3).gen_fn
+)
 _entry("multivariate_normal", mx.zeros(2), mx.array([[2.0, 0.5], [0.5, 1.0]]))(multivariate_normal)
 
 _shifted = gm.distribution(
@@ -99,7 +101,6 @@ _shifted = gm.distribution(
     support=lambda start: domains.interval(start, math.inf),
 )
 _entry("user distribution", 1.0)(_shifted)
-
 
 
 def _shift_right(x: mx.array) -> mx.array:

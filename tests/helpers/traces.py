@@ -24,7 +24,7 @@ __all__ = [
     "common",
     "factors_of",
     "halves",
-    "merged",
+    "parts",
     "paths_of",
 ]
 
@@ -46,15 +46,15 @@ def halves(paths: set[Any], seed: int) -> tuple[set[Any], set[Any]]:
     return part, paths - part
 
 
+def parts(paths: set[Any], seed: int) -> list[set[Any]]:
+    """Some parts of the paths: one path alone, all but that one, and a random half."""
+    order = sorted(paths, key=repr)
+    one = {order[seed % len(order)]} if order else set()
+    return [one, paths - one, halves(paths, seed)[0]]
+
+
 def common(old: Trace, new: Trace) -> set[Any]:
     return paths_of(old) & paths_of(new)
-
-
-def merged(*maps: ChoiceMap) -> ChoiceMap:
-    result = gm.EMPTY
-    for one in maps:
-        result = result | one
-    return result
 
 
 def assert_same_choices(actual: ChoiceMap, expected: ChoiceMap) -> None:

@@ -233,7 +233,7 @@ def test_a_closure_without_arguments_runs_again_with_the_new_values():
 
 
 def test_functions_are_equal_if_they_are_the_same():
-    assert model == model  # noqa: PLR0124
+    assert model == model
     assert model != gen(model.function.__get__(object()))
 
     def make(x):
@@ -296,7 +296,9 @@ def test_recursion_of_a_hundred_levels():
 # ---- what is not a model --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("bad", [3.0, "model", None, normal, model, int, staticmethod(lambda: 1), property(lambda s: 1)])
+@pytest.mark.parametrize(
+    "bad", [3.0, "model", None, normal, model, int, staticmethod(lambda: 1), property(lambda s: 1)]
+)
 def test_gen_decorates_functions_only(bad):
     with pytest.raises(UsageError, match=r"(?s)@gen decorates a Python function, found.*@gen directly above def model"):
         unchecked_gen(bad)

@@ -59,7 +59,11 @@ def test_simulated_moments_are_those_of_the_model():
 
 def test_assess_takes_choices_of_any_spelling():
     expected = model(2.0).assess({"mu": 0.5, ("y", 0): 1.0})
-    for given in ({"mu": 0.5, "y": {0: 1.0}}, gm.choicemap({"mu": 0.5, "y": gm.choicemap({0: 1.0})}), {"mu": np.float64(0.5), ("y", np.int64(0)): mx.array(1.0)}):
+    for given in (
+        {"mu": 0.5, "y": {0: 1.0}},
+        gm.choicemap({"mu": 0.5, "y": gm.choicemap({0: 1.0})}),
+        {"mu": np.float64(0.5), ("y", np.int64(0)): mx.array(1.0)},
+    ):
         assert_exact(model(2.0).assess(given).weight, expected.weight)
     assert_close(expected.retval, 1.5)
 

@@ -53,7 +53,9 @@ def oracle_merge(a, b):
 
 
 def plain_dict(choices):
-    return {c: below.tolist() if isinstance(below, mx.array) else _plain(below) for c, below in choices.to_dict().items()}
+    return {
+        c: below.tolist() if isinstance(below, mx.array) else _plain(below) for c, below in choices.to_dict().items()
+    }
 
 
 def _plain(x):

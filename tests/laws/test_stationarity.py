@@ -8,6 +8,7 @@ import math
 
 import mlx.core as mx
 import numpy as np
+import pytest
 
 import genmlx as gm
 from genmlx import bernoulli, gen, normal
@@ -149,6 +150,7 @@ def test_regenerate_across_branches_agrees_with_enumeration():
     check_branching(visits(move, 1500, 11))
 
 
+@pytest.mark.slow
 def test_edits_across_branches_agree_with_enumeration():
     @gen
     def flip(trace):

@@ -263,7 +263,11 @@ def test_vmap_over_one_of_two_arguments(name: str) -> None:
     assert_exact(mx.vmap(f, in_axes=(None, 0))(b, a), f(b, a))
 
 
-@pytest.mark.parametrize("name", special.__all__)
+# The incomplete integrals and Bessel functions of any order have arguments of their own: test_incomplete.py.
+SHAPED = {"betainc", "betaincinv", "gammainc", "gammaincc", "gammainccinv", "gammaincinv", "log_iv", "log_ive"}
+
+
+@pytest.mark.parametrize("name", [name for name in special.__all__ if name not in SHAPED])
 def test_functions_pass_through_the_transformations(name: str) -> None:
     f = getattr(special, name)
     x = mx.array([-0.9, -0.3]) if name == "ndtri_exp" else mx.array([0.9, 0.3])

@@ -6,6 +6,7 @@ imported when a method needs them: they take longer to import than most models t
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any
 
 import mlx.core as mx
@@ -148,15 +149,19 @@ class Particles:
     def __len__(self) -> int:
         return self.log_weights.shape[0]
 
+    @functools.cached_property
+    def _normalised(self) -> np.ndarray:
+        return normalised(self.log_weights)
+
     @property
     def weights(self) -> Array:
         """Normalised weights, shape (n,)."""
-        return mx.array(normalised(self.log_weights).astype(np.float32))
+        return mx.array(self._normalised.astype(np.float32))
 
     @property
     def ess(self) -> Array:
         """Effective sample size, 1 / sum of squared normalised weights: between 1 and n."""
-        return mx.array(float(1.0 / np.square(normalised(self.log_weights)).sum()))
+        return mx.array(float(1.0 / np.square(self._normalised).sum()))
 
     def __getitem__(self, address: Any) -> Any:
         """The values of a choice, with a leading axis over particles; for an int, the trace of that particle."""
@@ -193,9 +198,10 @@ class Particles:
 
     def _expectation(self, values: np.ndarray) -> np.ndarray:
         """The weighted mean over the leading axis. A value of weight 0 does not count, even if it is infinite."""
-        weights = normalised(self.log_weights)
-        if not weights.all():
-            weights, values = weights[weights > 0], values[weights > 0]
+        weights = self._normalised
+        if not np.isfinite(values).all():
+            counts = weights.reshape(-1, *[1] * (values.ndim - 1)) > 0
+            values = np.where(counts, values, 0.0)
         return np.tensordot(weights, values.astype(np.float64), axes=1)
 
     def quantile(self, address: Any, q: float) -> Array:
@@ -203,7 +209,7 @@ class Particles:
         if not 0 <= q <= 1:
             raise UsageError(f"q= is a probability, found {q}", fix="q=0.5")
         values = np.array(self[address])
-        weights = normalised(self.log_weights)
+        weights = self._normalised
         order = np.argsort(values, axis=0)
         cumulative = np.cumsum(weights[order], axis=0)
         below = (cumulative < q * cumulative[-1:]) | (cumulative == 0)  # a value of weight 0 is no quantile

@@ -23,7 +23,8 @@ Largest error against mpmath, in units of eps * max(|f|, 1), eps = 1.2e-7 and 2.
 
 MLX sets these limits: ``mx.exp`` loses 0.3 ulp for each unit of ``|x|`` (57 ulp at -77, and 0 below -87.3) and has
 float32 accuracy in float64, as have ``mx.erf``, ``mx.erfinv``, ``mx.logaddexp``, ``mx.sigmoid``, ``mx.sin``
-(``common.exp`` goes around it); ``mx.erf`` is absolute only (0 below 1e-8). ``log``, ``log1p``, ``expm1`` are within 1 ulp.
+(``common.exp`` goes around it); ``mx.erf`` is absolute only (0 below 1e-8). ``log``, ``log1p``, ``expm1`` are within
+1 ulp.
 """
 
 from genmlx.numerics.special.bessel import bessel_ratio, log_i0, log_i0e, log_i1, log_i1e, log_iv, log_ive
@@ -37,6 +38,7 @@ from genmlx.numerics.special.incomplete_gamma import gammainc, gammaincc, gammai
 from genmlx.numerics.special.logs import log1mexp, log_sigmoid, logdiffexp, logit, softplus, xlog1py, xlogy
 from genmlx.numerics.special.normal import _log_scaled_tail as _log_scaled_tail
 from genmlx.numerics.special.normal import erfc, erfcx, log_erfc, log_ndtr, ndtr, ndtri, ndtri_exp
+from genmlx.numerics.special.owens import owens_t
 
 __all__ = [
     "bessel_ratio",
@@ -67,6 +69,7 @@ __all__ = [
     "ndtr",
     "ndtri",
     "ndtri_exp",
+    "owens_t",
     "softplus",
     "trigamma",
     "xlog1py",

@@ -48,7 +48,7 @@ class Tail(NamedTuple):
 def betainc(a: ArrayLike, b: ArrayLike, x: ArrayLike) -> Array:
     """Regularised incomplete beta function, I_x(a, b) = ∫ t^(a-1) (1 - t)^(b-1) dt / B(a, b) over 0 < t < x.
 
-    For a, b > 0, 0 <= x <= 1: the distribution function of Beta(a, b). nan elsewhere. The other tail, where it is small,
+    For a, b > 0, 0 <= x <= 1: the distribution function of Beta(a, b). nan elsewhere. The other tail, where small,
     is I_{1-x}(b, a).
 
     Example:
