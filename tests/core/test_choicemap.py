@@ -137,7 +137,7 @@ def test_values_become_arrays(value, dtype, shape):
 @pytest.mark.parametrize(
     "value",
     [None, "text", 1j, object(), normal(0.0, 1.0), [normal(0.0, 1.0)], np.array(["a"]), np.array([object()]), 2**70]
-    + [[1.0, mx.array([1.0, 2.0])], [[1.0], [1.0, 2.0]], {1, 2}, lambda: 1.0],
+    + [[1.0, mx.array([1.0, 2.0])], [[1.0], [1.0, 2.0]], {1, 2}, lambda: 1.0, mx.array(1j), np.array([1j])],
 )
 def test_what_is_not_a_value_is_refused_with_its_address(value):
     with pytest.raises(ConstraintError, match=r"(?s)is not the value of a choice.*at address \('a', 'b'\)"):
@@ -423,9 +423,9 @@ def test_dicts_values_and_none_stand_for_choice_maps(cm):
 def seconds(f):
     times = []
     for _ in range(3):
-        start = time.perf_counter()
+        start = time.process_time()
         f()
-        times.append(time.perf_counter() - start)
+        times.append(time.process_time() - start)
     return min(times)
 
 
