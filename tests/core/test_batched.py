@@ -1,5 +1,7 @@
 """n=: many executions as one."""
 
+import dataclasses
+
 import mlx.core as mx
 import numpy as np
 import pytest
@@ -86,6 +88,27 @@ def test_a_return_value_that_is_no_array_is_shared():
     result = constant().simulate(n=3, key=0).retval
     assert (result["n"], result["name"]) == (3, "text")
     assert result["array"].shape == (3, 2)
+
+
+def test_a_dataclass_with_arrays_is_refused_as_return_value():
+    @dataclasses.dataclass
+    class State:
+        x: mx.array
+
+    @gen
+    def returning():
+        return State(normal(0.0, 1.0) @ "x")
+
+    assert returning().simulate(key=0).retval.x.shape == ()
+    with pytest.raises(UsageError, match=r"(?s)inside State, which is a dataclass.*a tuple, a dict or a NamedTuple"):
+        returning().simulate(n=3, key=0)
+
+    @gen
+    def taking(data):
+        return inner(mx.sum(data.x)) @ "in"
+
+    trace = taking(State(mx.ones(2))).simulate(n=3, key=0)
+    assert trace.update({"in": {"z": 0.0}}).weight.shape == (3,)
 
 
 # ---- one execution of many ------------------------------------------------------------------------------------------

@@ -79,6 +79,13 @@ def test_what_is_not_a_selection_is_refused(bad):
         gm.ALL | bad
 
 
+def test_python_operators_that_do_not_combine_selections_are_refused():
+    s, t = gm.select("a"), gm.select("b")
+    for use in (lambda: not s, lambda: s and t, lambda: s or t, lambda: 1 if s else 2):
+        with pytest.raises(UsageError, match=r"(?s)no truth value.*instead: ~s, s & t, s \| t"):
+            use()
+
+
 def test_bad_addresses_in_a_selection_are_refused():
     with pytest.raises(UsageError, match=r"(?s)select\(\) takes addresses.*instead: s1 \| s2"):
         gm.select(gm.select("a"))

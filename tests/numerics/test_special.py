@@ -264,7 +264,17 @@ def test_vmap_over_one_of_two_arguments(name: str) -> None:
 
 
 # The incomplete integrals and Bessel functions of any order have arguments of their own: test_incomplete.py.
-SHAPED = {"betainc", "betaincinv", "gammainc", "gammaincc", "gammainccinv", "gammaincinv", "log_iv", "log_ive", "owens_t"}
+SHAPED = {
+    "betainc",
+    "betaincinv",
+    "gammainc",
+    "gammaincc",
+    "gammainccinv",
+    "gammaincinv",
+    "log_iv",
+    "log_ive",
+    "owens_t",
+}
 
 
 @pytest.mark.parametrize("name", [name for name in special.__all__ if name not in SHAPED])

@@ -75,8 +75,19 @@ def as_value(x: Any) -> Array:
     Raises:
         ConstraintError: not a number or array.
     """
-    if isinstance(x, mx.array | Lanes):
+    if isinstance(x, Lanes):
         return x  # type: ignore[return-value]
+    array = x if isinstance(x, mx.array) else _array(x)
+    if array is None or array.dtype == mx.complex64:
+        raise ConstraintError(
+            f"{x!r} ({type(x).__name__}) is not the value of a choice",
+            fix="a number, a list of numbers, a NumPy or MLX array; or a dict for a group of choices",
+        )
+    return array
+
+
+def _array(x: Any) -> Array | None:
+    """Numbers, nested lists and NumPy arrays as an array; None for what is none of these."""
     try:
         if isinstance(x, list | tuple) and any(isinstance(e, mx.array) for e in x):
             return mx.stack([as_value(e) for e in x])
@@ -87,10 +98,7 @@ def as_value(x: Any) -> Array:
             return a.astype(mx.float32) if a.dtype == mx.float64 else a
     except (TypeError, ValueError, OverflowError, RuntimeError) as error:
         raise ConstraintError(f"{x!r} is not the value of a choice: {error}") from error
-    raise ConstraintError(
-        f"{x!r} ({type(x).__name__}) is not the value of a choice",
-        fix="a number, a list of numbers, a NumPy or MLX array; or a dict for a group of choices",
-    )
+    return None
 
 
 class ChoiceMap(abc.ABC):

@@ -52,6 +52,12 @@ class Selection(abc.ABC):
     def __invert__(self) -> Selection:
         return _Not(self)
 
+    def __bool__(self) -> bool:
+        raise UsageError(
+            "a selection has no truth value: `not s`, `s and t` and `s or t` do not combine selections",
+            fix="~s, s & t, s | t; or address in s",
+        )
+
     def __or__(self, other: object) -> Selection:
         return _either(self, as_selection(other))
 

@@ -6,6 +6,7 @@ Python control flow depends on values.
 """
 
 import contextlib
+import dataclasses
 import linecache
 import traceback
 from collections.abc import Callable, Iterator
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import mlx.core as mx
 
-from genmlx.numerics.errors import ControlFlowError, ShapeError
+from genmlx.numerics.errors import ControlFlowError, ShapeError, UsageError
 from genmlx.numerics.pytree import Structure, join_arrays, map_arrays, same_structure, split_arrays
 from genmlx.numerics.repairs import distinct, repaired
 from genmlx.numerics.types import Array, Tree
@@ -69,6 +70,7 @@ def vmap(f: Callable[..., Tree]) -> Callable[..., Tree]:
 
         def lane(*lane_arrays: Array) -> list[Array]:
             result, result_structure = split_arrays(f(*join_arrays(structure, list(lane_arrays))))
+            _refuse_hidden_arrays(result_structure)
             traced.append(result_structure)
             return distinct(result)
 
@@ -77,6 +79,21 @@ def vmap(f: Callable[..., Tree]) -> Callable[..., Tree]:
         return join_arrays(traced[-1], list(outputs))
 
     return mapped
+
+
+def _refuse_hidden_arrays(structure: Structure) -> None:
+    """A dataclass is a leaf to us: an array inside it would leave the transformation without its value."""
+    for leaf in structure.static:
+        if not dataclasses.is_dataclass(leaf):
+            continue
+        arrays = [v for v in (getattr(leaf, f.name, None) for f in dataclasses.fields(leaf)) if isinstance(v, mx.array)]
+        try:
+            mx.eval(arrays)  # those of the caller have a value, and are shared by all lanes
+        except ValueError as error:
+            raise UsageError(
+                f"a vectorised function returned an array inside {type(leaf).__name__}, which is a dataclass",
+                fix="a tuple, a dict or a NamedTuple, whose arrays can be followed",
+            ) from error
 
 
 def one_by_one(f: Callable[..., Tree]) -> Callable[..., Tree]:
@@ -91,6 +108,11 @@ def one_by_one(f: Callable[..., Tree]) -> Callable[..., Tree]:
                 raise ShapeError(
                     f"executions 0 and {i} made different choices or results, so they cannot be stacked",
                     fix="run them apart (without n=), or give the model one structure with gm.Switch or gm.Mask",
+                )
+            if results and any(x.shape != y.shape for x, y in zip(results[0], result, strict=True)):
+                raise ShapeError(
+                    f"executions 0 and {i} made arrays of different shapes, so they cannot be stacked",
+                    fix="run them apart (without n=), or give the arrays one shape",
                 )
             shape = result_structure
             results.append(result)
