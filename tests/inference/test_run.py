@@ -2,6 +2,7 @@
 
 import contextlib
 import gc
+import inspect
 import os
 import subprocess
 import sys
@@ -381,7 +382,7 @@ def test_a_run_that_is_interrupted_while_a_draw_is_stored_keeps_whole_draws(star
                 self._scores = Interrupting(self._scores)
             super().add(*draw)
 
-    monkeypatch.setattr("genmlx.inference.run.DrawTable", Interrupted)
+    monkeypatch.setitem(inspect.unwrap(run_chain).__globals__, "DrawTable", Interrupted)
     with pytest.warns(UserWarning, match="interrupted: 3 of 9 draws"):
         chains = run_chain(k.mh("mu"), start, samples=9, key=key)
     assert chains["mu"].shape == chains.stats["lp"].shape == chains.stats["accepted"].shape == (1, 3)
