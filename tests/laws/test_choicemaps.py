@@ -14,7 +14,7 @@ from helpers.traces import assert_same_choices
 # The type checker of the test run looks at random elements of lists, also while a strategy builds a choice map.
 pytestmark = pytest.mark.filterwarnings("ignore:Do not use the `random` module inside strategies")
 
-MANY = settings(max_examples=30)
+MANY = settings(max_examples=20)
 
 components = st.sampled_from(["a", "b", "c", 0, 1, 2])
 values = st.integers(-5, 5).map(float)

@@ -12,7 +12,7 @@ from helpers.tolerances import assert_close, assert_exact
 # The type checker of the test run looks at random elements of lists, also while a strategy builds a choice map.
 pytestmark = pytest.mark.filterwarnings("ignore:Do not use the `random` module inside strategies")
 
-MANY = settings(max_examples=40)
+MANY = settings(max_examples=30)
 
 components = st.sampled_from(["a", "b", "x", 0, 1])
 paths = st.lists(components, min_size=0, max_size=3).map(tuple)
@@ -99,7 +99,7 @@ TRACE = model().simulate(key=0)
 EACH = {path: TRACE.project(gm.select_where(lambda a, p=path: _tuple(a) == p)) for path in TRACE.choices.paths()}
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(selections)
 def test_filter_project_and_regenerate_agree(s):
     selected = {path for path in EACH if path in s}

@@ -147,7 +147,7 @@ def test_regenerate_across_branches_agrees_with_enumeration():
         result = trace.regenerate(selections[i % 3], key=key)
         return result.trace, result.weight
 
-    check_branching(visits(move, 1500, 11))
+    check_branching(visits(move, 1200, 11))
 
 
 @pytest.mark.slow

@@ -26,6 +26,7 @@ import mlx.core as mx
 from genmlx.core.address import Component, Path, as_pattern, bare
 from genmlx.core.selection import ALL, NONE, Selection
 from genmlx.numerics.errors import AddressError, ConstraintError, ShapeError, UsageError, format_path
+from genmlx.numerics.fixed import fixed
 from genmlx.numerics.pytree import map_nodes, record
 from genmlx.numerics.types import Array
 
@@ -262,7 +263,7 @@ class Leaf(ChoiceMap):
     __slots__ = ("_value", "axis")
 
     def __init__(self, value: Any, axis: int = 0) -> None:
-        self._value, self.axis = value, axis
+        self._value, self.axis = fixed(value) if isinstance(value, mx.array) else value, axis
 
     @property
     def value(self) -> Any:

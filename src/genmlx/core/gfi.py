@@ -54,13 +54,14 @@ from genmlx.core.trace import (
     UpdateResult,
 )
 from genmlx.numerics.errors import UsageError
+from genmlx.numerics.fixed import fixed
 from genmlx.numerics.pytree import record
 from genmlx.numerics.random import as_key
 from genmlx.numerics.types import Array, Key
 
 __all__ = ["Call", "GenerativeFunction", "as_arguments", "unchanged_result", "zero"]
 
-zero = mx.array(0.0)
+zero = fixed(mx.array(0.0))
 """The log weight of an event of probability 1."""
 
 
@@ -171,10 +172,13 @@ def unchanged_result(trace: Trace) -> UpdateResult:
 
 
 def as_arguments(args: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Arguments as the interface keeps them: NumPy arrays and scalars become MLX arrays and Python numbers."""
+    """Arguments as the interface keeps them: NumPy arrays become MLX arrays, NumPy scalars Python numbers.
+
+    Arrays are fixed: a model may run many times on them.
+    """
     if any(type(a).__module__ == "numpy" for a in args):
-        return tuple([_from_numpy(a) if type(a).__module__ == "numpy" else a for a in args])
-    return args
+        args = tuple([_from_numpy(a) if type(a).__module__ == "numpy" else a for a in args])
+    return tuple([fixed(a) if isinstance(a, mx.array) else a for a in args])
 
 
 def _from_numpy(a: Any) -> Any:

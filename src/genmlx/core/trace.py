@@ -13,6 +13,7 @@ from genmlx.core.choicemap import ChoiceMap, as_choicemap, show_value
 from genmlx.core.diff import Diff, NoChange, UnknownChange, as_argdiffs
 from genmlx.core.selection import as_selection
 from genmlx.numerics.errors import UsageError
+from genmlx.numerics.fixed import fixed
 from genmlx.numerics.random import as_key
 from genmlx.numerics.types import Array
 
@@ -46,7 +47,7 @@ class Trace(abc.ABC):
     __slots__ = ("args", "gen_fn", "retval", "score")
 
     def __init__(self, gen_fn: GenerativeFunction, args: tuple[Any, ...] | None, retval: Any, score: Array) -> None:
-        self.gen_fn, self.args, self.retval, self.score = gen_fn, args, retval, score
+        self.gen_fn, self.args, self.retval, self.score = gen_fn, args, fixed(retval), fixed(score)
 
     @property
     @abc.abstractmethod

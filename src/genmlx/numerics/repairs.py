@@ -1,12 +1,14 @@
 """Repairs of MLX 0.32 under vmap.
 
-An array that a mapped function returns twice comes back the second time with its axes swapped (`distinct`). And three
+An array that a mapped function returns twice comes back the second time with its axes swapped (`distinct`). And some
 primitives have a wrong vmap rule there when one operand is mapped and the other is not (checked by
 `tests/numerics/test_repairs.py`, which says when a release of MLX no longer needs this file):
 
 * bitwise and, or, xor and shifts, on bools too: read outside their operand, without an error;
 * ``not_equal`` and ``logical_xor`` with the unmapped operand first: the axes come out swapped;
-* ``divmod``: fails.
+* ``divmod``: fails;
+* writing to elements (``x[0] = 1.0``, ``x.at[0].add(1.0)``, ``slice_update``) of a mapped array, with a value that is
+  not mapped: happens in the first lane only.
 
 A model may well write ``(x > 0) & mask``. While `genmlx.numerics.transforms.vmap` traces, these names stand for
 equivalent compositions of primitives whose rules are right; outside tracing MLX is as it was. The compositions mean
@@ -86,13 +88,44 @@ def _ne_operator(a: Array, b: Any) -> Any:
     return _not_equal(a, b) if isinstance(b, mx.array | bool | int | float) else NotImplemented
 
 
+def _mapped_like(x: Array, value: Any) -> Array:
+    """A value for elements of ``x``, with the mapping of ``x``."""
+    value = (value if isinstance(value, mx.array) else mx.array(value)).astype(x.dtype)
+    if not x.size:
+        return value
+    first = x.reshape(-1)[:1].reshape(())
+    return mx.where(mx.equal(first, first), value, value)
+
+
+def _setitem(x: Array, index: Any, value: Any) -> None:
+    _original_setitem(x, index, _mapped_like(x, value))
+
+
+def _slice_update(x: Array, update: Array, *args: Any, **kwargs: Any) -> Array:
+    return _original_slice_update(x, _mapped_like(x, update), *args, **kwargs)
+
+
+class _At:
+    """``x.at``: ``x.at[i].add(v)`` and its relatives."""
+
+    def __init__(self, x: Array, at: Any) -> None:
+        self._x, self._at = x, at
+
+    def __getitem__(self, index: Any) -> _At:
+        return _At(self._x, self._at[index])
+
+    def __getattr__(self, operation: str) -> Callable[[Any], Array]:
+        return lambda value: getattr(self._at, operation)(_mapped_like(self._x, value))
+
+
+_original_setitem, _original_slice_update, _original_at = mx.array.__setitem__, mx.slice_update, mx.array.at
 _and = _bitwise(mx.bitwise_and, mx.logical_and)
 _or = _bitwise(mx.bitwise_or, mx.logical_or)
 _xor = _bitwise(mx.bitwise_xor, _logical_xor)
 _left = _bitwise(mx.left_shift, None)
 _right = _bitwise(mx.right_shift, None)
 
-_REPAIRS: list[tuple[Any, str, Callable[..., Any]]] = [
+_REPAIRS: list[tuple[Any, str, Any]] = [
     (mx, "bitwise_and", _and),
     (mx, "bitwise_or", _or),
     (mx, "bitwise_xor", _xor),
@@ -112,6 +145,9 @@ _REPAIRS: list[tuple[Any, str, Callable[..., Any]]] = [
     (mx.array, "__rshift__", _right),
     (mx.array, "__irshift__", _right),
     (mx.array, "__ne__", _ne_operator),
+    (mx, "slice_update", _slice_update),
+    (mx.array, "__setitem__", _setitem),
+    (mx.array, "at", property(lambda x: _At(x, _original_at.__get__(x)))),
 ]
 _ORIGINALS = [(owner, name, getattr(owner, name)) for owner, name, _ in _REPAIRS]
 _lock = threading.Lock()
