@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
 
 import mlx.core as mx
 import mpmath as mp
@@ -11,139 +10,21 @@ import pytest
 
 from genmlx.numerics import special
 from helpers.tolerances import assert_close, assert_exact, assert_gradient_close
+from numerics.accuracy import CASES, PRECISIONS, derivative, log_cdf, measure, psi, quantile
 
-mp.mp.dps = 40
 INF, NAN = math.inf, math.nan
-DTYPES = {"float32": (mx.float32, np.float32), "float64": (mx.float64, np.float64)}
 
 
-def derivative(f: Callable[..., mx.array], order: int = 1) -> Callable[..., mx.array]:
-    for _ in range(order):
-        f = mx.grad(lambda x, *rest, f=f: f(x, *rest).sum())
-    return f
-
-
-def spread(low: float, high: float, n: int = 60) -> np.ndarray:
-    """Points between two powers of ten."""
-    return 10 ** np.random.default_rng(0).uniform(low, high, n)
-
-
-def between(low: float, high: float, n: int = 100) -> np.ndarray:
-    return np.random.default_rng(1).uniform(low, high, n)
-
-
-# ---- references ----------------------------------------------------------------------------------------------------
-
-
-def log_cdf(x: mp.mpf) -> mp.mpf:
-    return mp.log(mp.erfc(-x / mp.sqrt(2)) / 2) if x < 0 else mp.log1p(-mp.erfc(x / mp.sqrt(2)) / 2)
-
-
-def hazard(x: mp.mpf) -> mp.mpf:
-    """phi(x) / Phi(x)."""
-    return mp.exp(-x * x / 2 - log_cdf(x)) / mp.sqrt(2 * mp.pi)
-
-
-def quantile(log_p: mp.mpf) -> mp.mpf:
-    """Newton on the logarithm of the lower or upper tail, to 30 digits."""
-    upper = log_p > -mp.log(2)
-    target = mp.log(-mp.expm1(log_p)) if upper else log_p
-    z = mp.sqrt(max(-2 * target - mp.mpf("1.38"), 0))
-    for _ in range(200):
-        step = (log_cdf(-z) - target) / hazard(-z)
-        z += step
-        if abs(step) < mp.mpf(10) ** -30:
-            break
-    return z if upper else -z
-
-
-POSITIVE = np.concatenate([spread(-30, 30), between(0.001, 5), between(5, 1000)])
-POSITIVE_MILD = np.concatenate([spread(-15, 15), between(0.001, 5), between(5, 1000)])
-REAL = np.concatenate([between(-10, 12), -spread(-20, 4), spread(-20, 1)])
-LOG_P = -np.concatenate([spread(-6, 4.5), between(0.01, 3), math.log(2) + spread(-7, -2, 20)])
-PAIRS = (
-    np.concatenate([spread(-8, 8, 150), between(0.01, 5)]),
-    np.concatenate([spread(-8, 8, 150)[::-1], between(0.01, 5)[::-1]]),
-)
-COUNTS = (np.floor(spread(0, 6.5, 150)), np.floor(spread(0, 6.5, 150) * between(0, 1, 150) ** 4))
-
-
-class Case(NamedTuple):
-    """A function, its reference, points, and the largest error in eps * max(|f|, 1) (or eps * |f|) per precision."""
-
-    f: Callable[..., mx.array]
-    reference: Callable[..., mp.mpf]
-    points: tuple[np.ndarray, ...]
-    bounds: tuple[float, float]
-    relative: bool = False
-
-
-def psi(order: int) -> Callable[[mp.mpf], mp.mpf]:
-    return lambda x: mp.psi(order, x)
-
-
-# The bounds are those of the table in the module's docstring, with a little room.
-CASES = {
-    "lgamma": Case(special.lgamma, mp.loggamma, (POSITIVE,), (2.0, 2.0)),
-    "lgamma, beside its zeros": Case(
-        special.lgamma, mp.loggamma, (np.concatenate([c + s * spread(-6, -1) for c in (1, 2) for s in (-1, 1)]),),
-        (3.0, 3.0), relative=True,
-    ),
-    "lgamma, small": Case(special.lgamma, mp.loggamma, (between(0.001, 5),), (2.6, 3.2), relative=True),
-    "lgamma'": Case(derivative(special.lgamma), mp.digamma, (POSITIVE,), (2.0, 2.0)),
-    "lgamma''": Case(derivative(special.lgamma, 2), psi(1), (POSITIVE_MILD,), (6.0, 200.0), relative=True),
-    "digamma": Case(special.digamma, mp.digamma, (POSITIVE,), (2.5, 2.5)),
-    "digamma'": Case(derivative(special.digamma), psi(1), (POSITIVE_MILD,), (2.0, 8.0), relative=True),
-    "trigamma": Case(special.trigamma, psi(1), (POSITIVE_MILD,), (2.5, 2.5), relative=True),
-    "trigamma'": Case(derivative(special.trigamma), psi(2), (between(0.01, 50),), (4.0, 30.0), relative=True),
-    "betaln": Case(special.betaln, lambda a, b: mp.log(mp.beta(a, b)), PAIRS, (7.0, 7.0)),
-    "betaln, d/da": Case(
-        derivative(special.betaln), lambda a, b: mp.digamma(a) - mp.digamma(a + b),
-        (between(0.1, 100), between(0.1, 100)[::-1]), (12.0, 40.0),
-    ),
-    "log_binomial": Case(special.log_binomial, lambda n, k: mp.log(mp.binomial(n, k)), COUNTS, (16.0, 16.0)),
-    "log_ndtr": Case(special.log_ndtr, log_cdf, (REAL,), (3.0, 3.0)),
-    "log_ndtr, relative": Case(special.log_ndtr, log_cdf, (between(-10, 9),), (50.0, 50.0), relative=True),
-    "log_ndtr'": Case(derivative(special.log_ndtr), hazard, (REAL[REAL < 12.5],), (50.0, 50.0), relative=True),
-    "ndtr": Case(special.ndtr, mp.ncdf, (between(-12, 12),), (70.0, 70.0), relative=True),
-    "ndtri": Case(
-        special.ndtri, lambda p: quantile(mp.log(p)), (np.concatenate([between(1e-5, 1 - 1e-5), spread(-37, -1)]),),
-        (3.0, 3.0),
-    ),
-    "ndtri_exp": Case(special.ndtri_exp, quantile, (LOG_P,), (3.5, 3.5)),
-    "ndtri_exp'": Case(
-        derivative(special.ndtri_exp), lambda v: 1 / hazard(quantile(v)), (LOG_P,), (60.0, 60.0), relative=True
-    ),
-    "log1mexp": Case(special.log1mexp, lambda x: mp.log(-mp.expm1(-x)), (spread(-20, 1.9, 150),), (1.0, 1.0)),
-    "log1mexp, relative": Case(
-        special.log1mexp, lambda x: mp.log(-mp.expm1(-x)), (between(1, 12),), (12.0, 12.0), relative=True
-    ),
-    "softplus": Case(special.softplus, lambda x: mp.log1p(mp.exp(x)), (between(-80, 80),), (1.0, 1.0)),
-    "softplus, relative": Case(
-        special.softplus, lambda x: mp.log1p(mp.exp(x)), (between(-80, 80),), (40.0, 40.0), relative=True
-    ),
-    "log_sigmoid": Case(special.log_sigmoid, lambda x: -mp.log1p(mp.exp(-x)), (between(-80, 80),), (1.0, 1.0)),
-    "logit": Case(
-        special.logit, lambda p: mp.log(p) - mp.log1p(-p), (np.concatenate([between(0, 0.999), spread(-30, -1)]),),
-        (1.0, 1.0),
-    ),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("precision", DTYPES)
+@pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize("name", CASES)
 def test_errors_stay_within_the_documented_table(name: str, precision: str) -> None:
     case = CASES[name]
-    dtype, np_dtype = DTYPES[precision]
-    points = [p.astype(np_dtype) for p in case.points]
-    values = np.array(case.f(*(mx.array(p, dtype=dtype) for p in points)))
-    assert values.dtype == np_dtype
-    eps, worst = np.finfo(np_dtype).eps, 0.0
-    for value, *x in zip(values, *points, strict=True):
-        truth = case.reference(*(mp.mpf(float(v)) for v in x))
-        size = abs(truth) if case.relative else max(abs(truth), 1)
-        worst = max(worst, float(abs(mp.mpf(float(value)) - truth) / size / eps))
-    assert worst <= case.bounds[precision == "float64"]
+    assert measure(case, precision) <= case.bounds[precision == "float64"]
+
+
+def test_every_function_is_measured() -> None:
+    measured = {name.split(",")[0].rstrip("'") for name in CASES}
+    assert set(special.__all__) - measured == {"logdiffexp", "xlog1py", "xlogy"}  # of log1mexp and log
 
 
 # ---- edges and seams -------------------------------------------------------------------------------------------------
@@ -164,10 +45,10 @@ EDGES = [
 ]
 
 
-@pytest.mark.parametrize("precision", DTYPES)
+@pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize(("name", "points", "expected"), EDGES, ids=[e[0] for e in EDGES])
 def test_values_at_the_edges(name: str, points: tuple[float, ...], expected: tuple[float, ...], precision: str) -> None:
-    dtype, _ = DTYPES[precision]
+    dtype, _ = PRECISIONS[precision]
     if precision == "float64":  # these two overflow or underflow in float32 only
         points = tuple({1e38: INF, 1e-30: 0.0, -3e19: -INF}.get(p, p) for p in points)
     values = np.array(getattr(special, name)(mx.array(points, dtype=dtype)))
@@ -203,20 +84,20 @@ SEAMS = [
 ]
 
 
-@pytest.mark.parametrize("precision", DTYPES)
+@pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize(("f", "reference", "points"), SEAMS)
 def test_derivatives_where_the_branches_meet(
     f: Callable[..., mx.array], reference: Callable[..., mp.mpf], points: tuple[float, ...], precision: str
 ) -> None:
     for x in points:
-        at = mx.array(x, dtype=DTYPES[precision][0])
+        at = mx.array(x, dtype=PRECISIONS[precision][0])
         for order in (1, 2):
             expected = float(mp.diff(reference, mp.mpf(float(at)), order, h=mp.mpf("1e-10")))
             assert_gradient_close(derivative(f, order)(at), expected)
 
 
 def test_lgamma_is_exactly_zero_at_one_and_two() -> None:
-    for dtype, _ in DTYPES.values():
+    for dtype, _ in PRECISIONS.values():
         assert_exact(special.lgamma(mx.array([1.0, 2.0], dtype=dtype)), mx.zeros((2,), dtype=dtype))
 
 

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import mlx.core as mx
 
-from genmlx.numerics.special.common import HALF_LOG_2PI, exp, promote
+from genmlx.numerics.special.common import HALF_LOG_2PI, exp, exp2, promote
 from genmlx.numerics.special.gamma import betaln, binet, binet_difference, lgamma_small
 from genmlx.numerics.special.incomplete_gamma import log_gamma_start, rough_quantile
 from genmlx.numerics.special.tails import DEPTH, SMALLEST, deviance, nodes, omega, product_difference
@@ -93,7 +93,7 @@ def beta_tail(a: Array, b: Array, x: Array) -> Tail:
     zv, wv = z0 * v, w0 * v
     excess = zv * wv * (z0 * omega(-zv) + w0 * omega(wv))
     exponent = (_LOG2_E * kappa) * v - (_LOG2_E * total) * mx.log1p(excess)
-    integral = end * (mx.power(2.0, exponent) * weights).sum(axis=0)
+    integral = end * (exp2(exponent) * weights).sum(axis=0)
     series = (p + float(n)) * integral
     for k in range(n, 0, -1):
         series = 1.0 + z0 * ((p + q + float(k - 1)) / (p + float(k))) * series
@@ -157,7 +157,7 @@ def _integral_of_density(t: Tail, a: Array, b: Array, x: Array) -> Array:
     r, q = 1.0 / mx.maximum(t.x, 1e-18), 1.0 / mx.maximum(t.y, 1e-18)
     c, d = mx.clip((a - 1.0) * r, -1e18, 1e18), mx.clip((b - 1.0) * q, -1e18, 1e18)
     series = 1.0 + 0.5 * h * ((c - d) + (1.0 / 3.0) * h * (mx.square(c - d) - c * r - d * q))
-    return h * exp(mx.minimum(t.log_density - mx.log(t.x) - mx.log(t.y), 80.0)) * series
+    return h * (exp(t.log_density) / t.x / t.y) * series
 
 
 # ---- the inverse -----------------------------------------------------------------------------------------------------
@@ -189,20 +189,20 @@ def betaincinv(a: ArrayLike, b: ArrayLike, p: ArrayLike) -> Array:
     for _ in range(_HALLEY_STEPS[a.dtype]):
         f, _, q, _ = _log_tail(frozen_a, frozen_b, frozen, v, lower)
         v = mx.clip(v - mx.clip(f / mx.maximum(1.0 - 0.5 * f * q, 0.3), -4.0, 4.0), bottom, top)
-    f, r, q, t = _log_tail(a, b, log_target, mx.stop_gradient(v), lower)
-    further = 2.0 * mx.square(q) + (a + b) * t.x * t.y + r * q
+    f, slope, q, t = _log_tail(a, b, log_target, mx.stop_gradient(v), lower)
+    further = 2.0 * mx.square(q) + (a + b) * t.x * t.y + slope * q
     step = f * (1.0 + f * (0.5 * q + f * (1.0 / 6.0) * further))
     x = t.x / (t.x + t.y * exp(mx.clip(step, -4.0, 4.0)))
     return mx.where(inside, x, mx.where(mx.minimum(p, 1.0 - p) < 0.0, math.nan, mx.stop_gradient(p)))
 
 
 def _log_tail(a: Array, b: Array, log_target: Array, v: Array, lower: Array) -> tuple[Array, Array, Array, Tail]:
-    """Of F(v) = log tail at log odds v: (F - log target) / F', ∓F', F''/F', and the tail."""
+    """Of F(v) = log tail at log odds v: (F - log target) / F', F', F''/F', and the tail."""
     t = beta_tail(a, b, 1.0 / (1.0 + exp(-v)))
     log_tail = mx.where(mx.equal(t.lower, lower), t.log_value, mx.log1p(-mx.minimum(t.value, 0.999)))
     r = exp(mx.clip(t.log_density - log_tail, -80.0, 80.0))
     slope = mx.where(lower, r, -r)
-    return (log_tail - log_target) / slope, -slope, (a * t.y - b * t.x) - slope, t
+    return (log_tail - log_target) / slope, slope, (a * t.y - b * t.x) - slope, t
 
 
 def _start(a: Array, b: Array, log_target: Array, lower: Array) -> Array:

@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 import mlx.core as mx
 
-from genmlx.numerics.special.common import HALF_LOG_2PI, exp, promote
+from genmlx.numerics.special.common import HALF_LOG_2PI, exp, exp2, promote
 from genmlx.numerics.special.gamma import binet, lgamma, lgamma_small
 from genmlx.numerics.special.tails import DEPTH, SMALLEST, deviance, nodes, omega
 from genmlx.numerics.types import Array, ArrayLike
@@ -97,7 +97,7 @@ def gamma_tail(a: Array, x: Array) -> Tail:
     at, weights = nodes(a.dtype, a.ndim)
     y = end * at
     exponent = y * (_LOG2_E * kappa - (_LOG2_E * inside) * y * omega(y))
-    integral = mx.abs(end) * (mx.power(2.0, exponent) * weights).sum(axis=0)
+    integral = mx.abs(end) * (exp2(exponent) * weights).sum(axis=0)
 
     # P(a, x) = x^a e^(-x) / Γ(a + 1) (1 + x/(a + 1) (1 + x/(a + 2) (...))).
     below = mx.minimum(x, a + 1.0)  # it is x where P is wanted
@@ -260,15 +260,15 @@ def log_quantile_path(a: Array, x: Array) -> Array:
 
 def _step(t: Tail, log_tail: Array, log_target: Array, lower: Array, a: Array) -> Array:
     """log x - log of the quantile, by the inverse Taylor series: exact to the third order in what log_tail is off."""
-    f, r, q = _newton(t, log_tail, log_target, lower, a)
-    return f * (1.0 + f * (0.5 * q + f * (1.0 / 6.0) * (2.0 * mx.square(q) + t.x + r * q)))
+    f, slope, q = _newton(t, log_tail, log_target, lower, a)
+    return f * (1.0 + f * (0.5 * q + f * (1.0 / 6.0) * (2.0 * mx.square(q) + t.x + slope * q)))
 
 
 def _newton(t: Tail, log_tail: Array, log_target: Array, lower: Array, a: Array) -> tuple[Array, Array, Array]:
-    """Of F(w) = log tail at x = e^w: (F - log target) / F', ∓F', F''/F'."""
+    """Of F(w) = log tail at x = e^w: (F - log target) / F', F', F''/F'."""
     r = exp(mx.clip(t.log_density + mx.log(t.x) - log_tail, -80.0, 80.0))
     slope = mx.where(lower, r, -r)
-    return (log_tail - log_target) / slope, -slope, (a - t.x) - slope
+    return (log_tail - log_target) / slope, slope, (a - t.x) - slope
 
 
 def _log_of(t: Tail, lower: Array) -> Array:

@@ -4,7 +4,7 @@ import math
 
 import mlx.core as mx
 
-from genmlx.numerics.special.common import exp, promote
+from genmlx.numerics.special.common import exp, exp2, promote
 from genmlx.numerics.special.normal import scaled_tail
 from genmlx.numerics.special.tails import DEPTH, nodes
 from genmlx.numerics.types import Array, ArrayLike
@@ -51,5 +51,5 @@ def _integral(h: Array, a: Array) -> Array:
     end = mx.minimum(a, enough)
     places, weights = nodes(h.dtype, h.ndim)
     t2 = mx.square(end * places)
-    density = mx.power(2.0, (-0.5 * _LOG2_E) * mx.square(h) * t2) / (1.0 + t2)
+    density = exp2((-0.5 * _LOG2_E) * mx.square(h) * t2) / (1.0 + t2)
     return exp(-0.5 * mx.square(h)) * (0.5 / math.pi) * end * (density * weights).sum(axis=0)
