@@ -7,6 +7,16 @@ arrays that a loop body takes from the functions around it.
 
 from genmlx.compiler.capture.closures import lifted
 from genmlx.compiler.capture.graph import Captured, CaptureError, UnsupportedPrimitive, capture
-from genmlx.compiler.capture.markers import is_capturing, record
+from genmlx.compiler.capture.markers import is_capturing, record, type_of, widened
 
-__all__ = ["CaptureError", "Captured", "UnsupportedPrimitive", "capture", "is_capturing", "lifted", "record"]
+__all__ = [
+    "CaptureError",
+    "Captured",
+    "UnsupportedPrimitive",
+    "capture",
+    "is_capturing",
+    "lifted",
+    "record",
+    "type_of",
+    "widened",
+]

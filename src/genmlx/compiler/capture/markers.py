@@ -18,11 +18,22 @@ from typing import Any, NamedTuple
 import mlx.core as mx
 import numpy as np
 
-from genmlx.compiler.ir.graph import DTYPES, Region, Type
+from genmlx.compiler.ir.graph import DTYPES, Region, Type, Value
 from genmlx.compiler.ir.ops import output_types
 from genmlx.numerics.types import Array
 
-__all__ = ["NO_GRADIENT", "Marker", "dtype_name", "is_capturing", "marker_of", "record", "recording", "type_of"]
+__all__ = [
+    "NO_GRADIENT",
+    "Marker",
+    "dtype_name",
+    "is_capturing",
+    "marker_of",
+    "record",
+    "recording",
+    "supported",
+    "type_of",
+    "widened",
+]
 
 _MAGIC = (0x67656E6D, 0x6C786972)
 NO_GRADIENT = "Inverse"  # the primitive whose missing gradient stops mx.grad at a marker
@@ -119,3 +130,11 @@ def type_of(x: Array) -> Type:
 def supported(dtype: str) -> bool:
     """Whether values of a dtype can be compiled."""
     return dtype in DTYPES
+
+
+def widened(region: Region, at: int | None, before: Sequence[Type], after: Sequence[Type]) -> Region:
+    """The region with parameters more that it does not use: some before place ``at``, some at its end."""
+    parameters = list(region.parameters)
+    at = len(parameters) if at is None else at
+    parameters[at:at] = [Value(t) for t in before]
+    return Region((*parameters, *(Value(t) for t in after)), region.ops, region.results)

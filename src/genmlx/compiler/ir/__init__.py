@@ -1,6 +1,7 @@
 """The intermediate representation: a small typed graph with regions.
 
-* `genmlx.compiler.ir.graph`: types, values, operations, regions, and the builder that makes them;
+* `genmlx.compiler.ir.types`: types, values, operations, regions;
+* `genmlx.compiler.ir.graph`: the builder that makes them;
 * `genmlx.compiler.ir.ops`: the table of operations: what types they take, and what they mean, in NumPy;
 * `genmlx.compiler.ir.verify`: whether a region is well formed;
 * `genmlx.compiler.ir.printer`: a region as text;

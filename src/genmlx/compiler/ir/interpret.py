@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from genmlx.compiler.ir.graph import DTYPES, Op, Region, Type, Value
 from genmlx.compiler.ir.ops import OPS
+from genmlx.compiler.ir.types import DTYPES, Op, Region, Type, Value
 
 __all__ = ["interpret"]
 
@@ -58,7 +58,7 @@ def _scan(op: Op, inputs: list[np.ndarray]) -> Sequence[np.ndarray]:
     carry, xs, rest = inputs[:carries], inputs[carries : carries + sequences], inputs[carries + sequences :]
     stacked = [np.zeros(o.shape, DTYPES[o.dtype]) for o in op.outputs[carries:]]
     for i in reversed(range(n)) if op.attributes["reverse"] else range(n):
-        results = _run(body, [*carry, *(x[i] for x in xs), *rest])
+        results = _run(body, [*carry, *(x[i, ...] for x in xs), *rest])
         carry = list(results[:carries])
         for out, y in zip(stacked, results[carries:], strict=True):
             out[i] = y
@@ -85,7 +85,7 @@ def _map(op: Op, inputs: list[np.ndarray]) -> Sequence[np.ndarray]:
     xs, rest = inputs[:mapped], inputs[mapped:]
     stacked = [np.zeros(o.shape, DTYPES[o.dtype]) for o in op.outputs]
     for i in range(n):
-        for out, y in zip(stacked, _run(body, [*(x[i] for x in xs), *rest]), strict=True):
+        for out, y in zip(stacked, _run(body, [*(x[i, ...] for x in xs), *rest]), strict=True):
             out[i] = y
     return stacked
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from genmlx.compiler.ir.graph import DTYPES
+from genmlx.compiler.ir.types import DTYPES
 from genmlx.compiler.ir.typing_rules import slices_of
 
 Meaning = Callable[..., Any]

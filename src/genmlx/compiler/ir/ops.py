@@ -22,7 +22,7 @@ import numpy as np
 
 from genmlx.compiler.ir import meanings
 from genmlx.compiler.ir import typing_rules as rules
-from genmlx.compiler.ir.graph import DTYPES, Region, Type
+from genmlx.compiler.ir.types import DTYPES, Region, Type
 from genmlx.compiler.ir.typing_rules import OpError
 
 __all__ = ["ELEMENTWISE", "OPS", "STRUCTURED", "VIEWS", "OpDef", "OpError", "output_types"]
@@ -57,7 +57,13 @@ def output_types(
         raise OpError(f"{name}({', '.join(map(str, inputs))}): {error}") from None
 
 
-_STRUCTURED_RULES = {"scan": rules.scan, "while": rules.while_, "switch": rules.switch, "map": rules.map_}
+_STRUCTURED_RULES = {
+    "scan": rules.scan,
+    "while": rules.while_,
+    "switch": rules.switch,
+    "map": rules.map_,
+    "gradient": rules.gradient,
+}
 
 
 def _rows() -> list[OpDef]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from genmlx.compiler.ir.graph import Op, Region, Value
+from genmlx.compiler.ir.types import Op, Region, Value
 
 __all__ = ["show"]
 

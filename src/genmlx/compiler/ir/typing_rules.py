@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from genmlx.compiler.ir.graph import DTYPES, Region, Type
+from genmlx.compiler.ir.types import DTYPES, Region, Type
 
 Attributes = Mapping[str, Any]
 Rule = Callable[[Sequence[Type], Attributes], Type]
@@ -310,6 +310,19 @@ def map_(inputs: Sequence[Type], attributes: Attributes, regions: Sequence[Regio
     _require(all(x.shape[:1] == (n,) for x in xs), f"map: an operand does not have size {n}")
     _require_types("map: parameters", body.parameter_types, (*(Type(x.dtype, x.shape[1:]) for x in xs), *rest))
     return tuple(Type(y.dtype, (n, *y.shape)) for y in body.result_types)
+
+
+def gradient(inputs: Sequence[Type], attributes: Attributes, regions: Sequence[Region]) -> tuple[Type, ...]:
+    """gradient: the results of ``body(*inputs)``, and the derivative of the first by each input of ``wrt``.
+
+    Automatic differentiation puts operations in its place (`genmlx.compiler.autodiff`); nothing else runs it.
+    """
+    (body,) = regions
+    _require_types("gradient: parameters", body.parameter_types, tuple(inputs))
+    value, wanted = body.result_types[0], [inputs[i] for i in attributes["wrt"]]
+    _require(value.is_float and value.shape == (), f"gradient: the value is {value}, not a float scalar")
+    _require(all(t.is_float for t in wanted), "gradient: only floats have derivatives")
+    return (*body.result_types, *wanted)
 
 
 def _require_types(what: str, found: Sequence[Type], expected: Sequence[Type]) -> None:

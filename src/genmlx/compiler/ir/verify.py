@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from genmlx.compiler.ir.graph import Op, Region, Value
 from genmlx.compiler.ir.ops import OPS, OpError, output_types
+from genmlx.compiler.ir.types import Op, Region, Value
 
 __all__ = ["InvalidRegion", "verify"]
 
