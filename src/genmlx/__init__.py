@@ -1,7 +1,9 @@
 """GenMLX: a probabilistic programming language with Gen's generative function interface, on MLX arrays."""
 
+from genmlx.combinators.dimap import Dimap
+from genmlx.combinators.map import Map
 from genmlx.core.choicemap import EMPTY, C, ChoiceMap, choicemap
-from genmlx.core.diff import NoChange, UnknownChange
+from genmlx.core.diff import NoChange, UnknownChange, VectorDiff
 from genmlx.core.distribution import Distribution, distribution
 from genmlx.core.edit import ConstraintEdit, EditRequest, ProposalEdit, SelectionEdit, SequenceEdit
 from genmlx.core.execution import validating
@@ -86,6 +88,7 @@ from genmlx.inference.importance import importance_resampling, importance_sampli
 from genmlx.inference.mcmc.mh import mh
 from genmlx.inference.results import Chains, Particles
 from genmlx.inference.run import run_chain
+from genmlx.io import load, save
 from genmlx.lang.gen import gen
 from genmlx.numerics import domains, linalg, special
 from genmlx.numerics.errors import GenMLXError
@@ -155,6 +158,7 @@ __all__ = [
     "laplace",
     "levy",
     "linalg",
+    "load",
     "lkj_cholesky",
     "log_logistic",
     "log_normal",
@@ -169,6 +173,8 @@ __all__ = [
     "multivariate_normal",
     "multivariate_student_t",
     "neg_binomial",
+    "Dimap",
+    "Map",
     "NoChange",
     "NONE",
     "normal",
@@ -182,6 +188,7 @@ __all__ = [
     "ProposalEdit",
     "rayleigh",
     "run_chain",
+    "save",
     "scaled_inv_chi2",
     "select",
     "select_where",
@@ -198,6 +205,7 @@ __all__ = [
     "truncated_normal",
     "uniform",
     "UnknownChange",
+    "VectorDiff",
     "validating",
     "weibull",
     "wishart",

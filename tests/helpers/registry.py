@@ -443,6 +443,54 @@ def only_factor():
     gm.factor("f", -1.25)
 
 
+# ---- combinators ----------------------------------------------------------------------------------------------------
+
+_XS = mx.array([0.5, -1.0, 2.0])
+
+
+@gen
+def noisy(x):
+    """A kernel with dependent sites."""
+    z = normal(x, 1.0) @ "z"
+    return normal(z, 0.5) @ "y"
+
+
+@gen
+def shared_scale(x, scale):
+    return normal(x["at"] * scale, scale) @ "y"
+
+
+@gen
+def of_map(sd):
+    """A combinator below a call, under a path of two components."""
+    mu = normal(0.0, sd) @ "mu"
+    ys = gm.Map(noisy)(mu + _XS) @ ("a", "ys")
+    return normal(ys.sum(), 1.0) @ "total"
+
+
+_entry("map", _XS, other=(mx.array([0.5, 1.0]),))(gm.Map(noisy))
+_entry("map that grows", _XS, other=(mx.array([0.5, -1.0, 2.0, 3.0, 4.0]),))(gm.Map(noisy))
+_entry("map of a distribution", _XS, mx.array([1.0, 2.0, 0.5]), other=(_XS + 1.0, mx.ones(3)))(gm.Map(normal))
+_entry("map over trees, a shared argument", {"at": _XS}, 0.5, other=({"at": -_XS}, 1.5))(
+    gm.Map(shared_scale, in_axes=(0, None))
+)
+_entry("map of nothing", mx.zeros((0,)), other=(mx.array([1.0]),), deterministic=True)(gm.Map(noisy))
+_entry("map of a branching kernel", mx.array([0.3, 0.6, 0.9]), other=(mx.array([0.5, 0.5]),), **_PYTHON)(
+    gm.Map(overlapping)
+)
+_entry("map of a map", mx.arange(6.0).reshape(2, 3), other=(mx.ones((2, 3)),))(gm.Map(gm.Map(noisy)))
+_entry("map of a map of a branching kernel", mx.full((2, 2), 0.5), **_PYTHON)(gm.Map(gm.Map(overlapping)))
+_entry("map in a call", 1.0, other=(2.0,))(of_map)
+_entry("map of calls of a map", mx.array([1.0, 2.0]), other=(mx.array([2.0, 1.0, 0.5]),))(gm.Map(of_map))
+_entry("map of factors", _XS, other=(-_XS,), factors=True)(gm.Map(tilted))
+
+_entry("dimap", 0.5, other=(1.5,))(two_sites.dimap(lambda sd: 2.0 * sd, lambda x: {"x": x}))
+_entry("contramap of a distribution", 2.0, other=(0.5,))(normal.contramap(lambda sd: (0.0, sd)))
+_entry("map_retval of a branching model", 0.4, other=(0.7,), **_PYTHON)(overlapping.map_retval(lambda y: -y))
+_entry("dimap of a factor", 0.5, factors=True)(tilted.dimap(lambda x: x + 1.0, lambda y: (y, y)))
+_entry("map of a dimap", _XS, other=(_XS[:2],))(gm.Map(noisy.dimap(lambda x: 2.0 * x, lambda y: y + 1.0)))
+
+
 # ---- batches --------------------------------------------------------------------------------------------------------
 
 BATCHED = 3
@@ -464,6 +512,8 @@ _BATCHED_TOO = (
     "nested three deep",
     "closure without arguments",
     "factor in a call",
+    "map",
+    "map in a call",
 )
 
 for _one in [e for e in _ENTRIES if e.name in _BATCHED_TOO]:

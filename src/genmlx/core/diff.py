@@ -4,11 +4,12 @@ A diff is a hint that saves work; a truthful one changes no result. `NoChange` p
 old one; `UnknownChange` promises nothing.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 from genmlx.numerics.errors import UsageError
 
-__all__ = ["Diff", "NoChange", "UnknownChange", "as_argdiffs", "diff_of", "unchanged"]
+__all__ = ["Diff", "NoChange", "UnknownChange", "VectorDiff", "as_argdiffs", "diff_of", "unchanged"]
 
 
 class Diff:
@@ -19,6 +20,24 @@ class Diff:
 
     def __repr__(self) -> str:
         return self._name
+
+
+class VectorDiff(Diff):
+    """Which elements of an array (or a list) may have changed; the others are the same.
+
+    Args:
+        indices: numbers of elements along the leading axis.
+    """
+
+    def __init__(self, indices: Iterable[int]) -> None:
+        self.indices = tuple(indices)
+        super().__init__(f"VectorDiff({list(self.indices)})")
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, VectorDiff) and self.indices == other.indices
+
+    def __hash__(self) -> int:
+        return hash(self.indices)
 
 
 NoChange = Diff("NoChange")
@@ -50,5 +69,8 @@ def as_argdiffs(argdiffs: tuple[Any, ...] | None, n: int, default: Diff) -> tupl
         )
     for d in argdiffs:
         if not isinstance(d, Diff):
-            raise UsageError(f"argdiffs holds {d!r}, which is not a diff", fix="gm.NoChange, gm.UnknownChange")
+            raise UsageError(
+                f"argdiffs holds {d!r}, which is not a diff",
+                fix="gm.NoChange, gm.UnknownChange, gm.VectorDiff(indices)",
+            )
     return tuple(argdiffs)

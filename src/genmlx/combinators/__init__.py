@@ -1,0 +1,1 @@
+"""Layer 5: combinators, generative functions made from others."""
