@@ -126,6 +126,7 @@ def test_along_axes():
     check(lambda x: (mx.cumsum(x, axis=1, reverse=True, inclusive=False), mx.cumprod(x, axis=0)), X)
     check(lambda x: (mx.cummax(x, axis=1), mx.cummin(x, axis=0, reverse=True)), X)
     check(lambda x: (mx.softmax(x, axis=0), mx.softmax(x, axis=-1), mx.topk(x, 2)[..., :0]), X)
+    check(lambda x: (mx.logcumsumexp(x, axis=1), x.logcumsumexp(), mx.logcumsumexp(x, 0, reverse=True)), X)
     check(lambda v: mx.searchsorted(mx.array([-1.0, 0.0, 0.5]), v), V)
 
 

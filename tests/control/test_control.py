@@ -289,4 +289,15 @@ def test_mlx_gradients_through_a_captured_loop_are_an_error_and_never_zero():
 
 
 def test_the_public_names():
-    assert set(control.__all__) == {"cond", "fori_loop", "scan", "switch", "value_and_grad", "vmap", "while_loop"}
+    assert set(control.__all__) == {
+        "Compiled",
+        "FallbackWarning",
+        "compile",
+        "cond",
+        "fori_loop",
+        "scan",
+        "switch",
+        "value_and_grad",
+        "vmap",
+        "while_loop",
+    }

@@ -14,6 +14,7 @@ become arrays. Conventions are JAX's:
     switch(index, branches, *operands) branches[index](*operands)
     vmap(f)(xs)                        f over the leading axis
     value_and_grad(f)(x)               f(x) and df/dx
+    compile(f)(x)                      f(x), by one native kernel
 
 >>> import mlx.core as mx
 >>> from genmlx.control import scan
@@ -23,7 +24,19 @@ become arrays. Conventions are JAX's:
 """
 
 from genmlx.control.branches import cond, switch
+from genmlx.control.compiling import Compiled, FallbackWarning, compile  # noqa: A004
 from genmlx.control.loops import fori_loop, scan, while_loop
 from genmlx.control.transforms import value_and_grad, vmap
 
-__all__ = ["cond", "fori_loop", "scan", "switch", "value_and_grad", "vmap", "while_loop"]
+__all__ = [
+    "Compiled",
+    "FallbackWarning",
+    "compile",
+    "cond",
+    "fori_loop",
+    "scan",
+    "switch",
+    "value_and_grad",
+    "vmap",
+    "while_loop",
+]

@@ -103,6 +103,7 @@ class _Reader:
         self._b = Builder()
         self._values: dict[str, Value] = {}
         self._markers: dict[str, Marker] = {}
+        self._views: dict[str, str] = {}  # of the bits of a value, as another dtype: to the name of the value
         self._data: list[Array] = []
         self._outputs: list[str] = []
         self._events = events
@@ -110,7 +111,7 @@ class _Reader:
     def read(self) -> Captured:
         for event in self._events:
             getattr(self, "_read_" + event["type"])(event)
-        return Captured(self._b.finish(*(self._values[name] for name in self._outputs)), tuple(self._data))
+        return Captured(self._b.finish(*(self._value(name) for name in self._outputs)), tuple(self._data))
 
     def _read_inputs(self, event: dict[str, Any]) -> None:
         for name, shape, dtype in event["inputs"]:
@@ -142,22 +143,38 @@ class _Reader:
         names = [name for name, _, _ in event["inputs"]]
         if event["name"] == "Depends" and any(name in self._markers for name in names):
             results = self._marker(names)
+        elif event["name"] == "View":
+            self._view(names[0], event["outputs"][0][0], outputs[0])
+            return
         else:
             if event["name"] not in PRIMITIVES:
                 raise UnsupportedPrimitive(event["name"])
             for output in outputs:
                 _check_dtype(output.dtype, f"a result of {event['name']}")
-            results = PRIMITIVES[event["name"]](self._b, [self._values[n] for n in names], event["arguments"], outputs)
+            results = PRIMITIVES[event["name"]](self._b, [self._value(n) for n in names], event["arguments"], outputs)
         for (name, _, _), value, expected in zip(event["outputs"], results, outputs, strict=True):
             assert value.type == expected, f"{event['name']}: {value.type}, not {expected}"
             self._values[name] = value
+
+    def _view(self, name: str, output: str, expected: Type) -> None:
+        """There and back again is a stopped gradient (`primitives.exportable`); one way alone is not compiled."""
+        origin = self._views.get(name)
+        if origin is not None and self._values[origin].type == expected:
+            self._values[output] = self._b("stop_gradient", self._values[origin])
+        else:
+            self._views[output] = name
+
+    def _value(self, name: str) -> Value:
+        if name in self._views:
+            raise UnsupportedPrimitive("View")
+        return self._values[name]
 
     def _marker(self, names: list[str]) -> tuple[Value, ...]:
         at = next(i for i, name in enumerate(names) if name in self._markers)
         marker = self._markers[names[at]]
         self._b.source = marker.source
         outputs = self._b.emit(
-            marker.name, [self._values[n] for n in names[at + 1 :]], marker.attributes, marker.regions
+            marker.name, [self._value(n) for n in names[at + 1 :]], marker.attributes, marker.regions
         )
         self._b.source = ""
         return outputs

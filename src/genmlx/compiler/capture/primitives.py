@@ -14,6 +14,7 @@ from typing import Any
 import mlx.core as mx
 import numpy as np
 
+from genmlx.compiler.capture.markers import record
 from genmlx.compiler.ir.graph import DTYPES, Builder, Type, Value
 from genmlx.numerics.errors import GenMLXError
 from genmlx.numerics.types import Array
@@ -476,10 +477,37 @@ def _invert(x: Array, *args: Any, **kwargs: Any) -> Array:
     return mx.bitwise_xor(x, mx.array(-1).astype(x.dtype))
 
 
+def _stop_gradient(x: Array, *args: Any, **kwargs: Any) -> Array:
+    """MLX leaves ``stop_gradient`` out of what it exports; two views of the bits remain, and mean it here."""
+    if not mx.issubdtype(x.dtype, mx.floating):
+        return x
+    bits = {2: mx.int16, 4: mx.int32, 8: mx.int64}[x.dtype.size]
+    return _mlx_stop_gradient(x.view(bits)).view(x.dtype)
+
+
+_mlx_stop_gradient = mx.stop_gradient
+
+
+def _logcumsumexp(
+    x: Array, axis: int | None = None, *, reverse: bool = False, inclusive: bool = True, **_: Any
+) -> Array:
+    """An operation of the IR: MLX exports the others of its kind."""
+    x, axis = (x.reshape(-1), 0) if axis is None else (x, axis % x.ndim)
+    attributes = {"kind": "logaddexp", "axis": axis, "reverse": reverse, "inclusive": inclusive}
+    return record("cumulative", [x], attributes)[0]
+
+
 @contextmanager
 def exportable() -> Iterator[None]:
     """While a function is captured: compositions in place of primitives whose state MLX does not hand out."""
-    replaced = [(mx, "contiguous", _contiguous), (mx, "bitwise_invert", _invert), (mx.array, "__invert__", _invert)]
+    replaced = [
+        (mx, "contiguous", _contiguous),
+        (mx, "bitwise_invert", _invert),
+        (mx.array, "__invert__", _invert),
+        (mx, "stop_gradient", _stop_gradient),
+        (mx, "logcumsumexp", _logcumsumexp),
+        (mx.array, "logcumsumexp", _logcumsumexp),
+    ]
     originals = [(owner, name, getattr(owner, name)) for owner, name, _ in replaced]
     for owner, name, value in replaced:
         setattr(owner, name, value)

@@ -40,6 +40,10 @@ def divide(a: Array, b: Array) -> Array:
     return (quotient + toward_zero).astype(a.dtype)
 
 
+def rounded(x: Array) -> Array:
+    return np.rint(x) if x.dtype.kind == "f" else x
+
+
 def floor_divide(a: Array, b: Array) -> Array:
     if a.dtype.kind == "f":
         return np.floor(a / b)
@@ -157,6 +161,12 @@ def dynamic_slice_update(x: Array, update: Array, *starts: Any, axes: Any) -> Ar
     return out
 
 
+def pad(x: Array, value: Array, *, low: Sequence[int], high: Sequence[int]) -> Array:
+    out = np.full([n + lo + hi for n, lo, hi in zip(x.shape, low, high, strict=True)], value)
+    out[tuple(slice(lo, lo + n) for n, lo in zip(x.shape, low, strict=True))] = x
+    return out
+
+
 def reduce(x: Array, *, kind: str, axes: Any) -> Array:
     axes = tuple(axes)
     if x.dtype.kind == "f" and kind in {"sum", "prod"}:
@@ -193,7 +203,7 @@ def cumulative(x: Array, *, kind: str, axis: int, reverse: bool, inclusive: bool
         "max": np.maximum,
         "logaddexp": np.logaddexp,
     }[kind]
-    out = function.accumulate(x, axis=axis) if x.shape[axis] else x
+    out = function.accumulate(x, axis=axis, dtype=x.dtype) if x.shape[axis] else x
     if not inclusive and x.shape[axis]:
         zero = {"sum": 0, "prod": 1, "logaddexp": -np.inf}.get(kind)
         zero = _worst(x.dtype, kind) if zero is None else zero
@@ -375,7 +385,7 @@ def random_bits(keys: Array, *, shape: Any, width: int) -> Array:
             out[at][half] = threefry(keys[at], np.array([[half, 0]], np.uint32))[0, 0]
     dtype = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.uint64}[width]
     raw = np.ascontiguousarray(out).view(np.uint8)[..., :size]
-    return np.ascontiguousarray(raw).view(dtype).reshape(*keys.shape[:-1], *shape)
+    return np.ascontiguousarray(raw).view(dtype).reshape((*keys.shape[:-1], *shape))
 
 
 def sort(x: Array, *, axis: int) -> Array:

@@ -85,7 +85,7 @@ def _rows() -> list[OpDef]:
         unary("erfinv", meanings.special("erfinv")),
         unary("sigmoid", meanings.sigmoid),
         *(unary(name, getattr(np, name), "number") for name in ("floor", "ceil")),
-        unary("round", np.rint, "number"),
+        unary("round", meanings.rounded, "number"),
         unary("negative", np.negative, "number"),
         unary("abs", np.abs, "number"),
         unary("sign", np.sign, "number"),
@@ -128,14 +128,7 @@ def _rows() -> list[OpDef]:
         OpDef("dynamic_slice", "array", rules.dynamic_slice, meanings.dynamic_slice),
         OpDef("dynamic_slice_update", "array", rules.dynamic_slice_update, meanings.dynamic_slice_update),
         OpDef("concatenate", "array", rules.concatenate, lambda *xs, axis: np.concatenate(xs, axis=axis)),
-        OpDef(
-            "pad",
-            "array",
-            rules.pad,
-            lambda x, value, *, low, high: np.pad(
-                x, [*zip(low, high, strict=True)], constant_values=value if x.ndim else 0
-            ),
-        ),
+        OpDef("pad", "array", rules.pad, meanings.pad),
         OpDef("gather", "array", rules.gather, meanings.gather),
         OpDef("scatter", "array", rules.scatter, meanings.scatter),
         OpDef("gather_axis", "array", rules.gather_axis, meanings.gather_axis),

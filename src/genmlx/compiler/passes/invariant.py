@@ -1,0 +1,141 @@
+"""Invariant lifting: what is the same in every iteration is computed once, before the loop.
+
+Input form: any region. Output form: no operation in the body of a scan, while or map depends on nothing but operands
+that all iterations share, except
+
+* constants and views, which cost nothing;
+* values larger than `LARGEST` bytes and than what they are made from: memory that the loop would read in every
+  iteration, and that a kernel for many chains needs many times;
+* costly operations in the body of a while, which may not run at all, and in a branch, which may not be taken.
+
+Preserved: every result to the bit: operations are pure, only when they run changes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+
+from genmlx.compiler.ir.graph import Op, Region, Value
+from genmlx.compiler.ir.ops import OPS, STRUCTURED, VIEWS
+from genmlx.compiler.passes.structured import LOOPS, Operand, Replacement, Structured, copied, transformed
+
+__all__ = ["CHEAP", "LARGEST", "lift_invariants"]
+
+LARGEST = 1 << 16  # bytes: several of them fit the second-level cache
+CHEAP = 1 << 12  # elements
+
+_EXPENSIVE = frozenset(
+    {"random_bits", "sort", "argsort", "searchsorted", "matmul", "cholesky", "inverse", "solve_triangular", "convolve"}
+)
+
+
+def lift_invariants(region: Region) -> Region:
+    """The region with invariants lifted; the same object where there are none."""
+    return transformed(region, _visit)
+
+
+def _visit(op: Op, definitions: Mapping[Value, Op]) -> Replacement | None:
+    if op.name not in LOOPS:
+        return None
+    loop = Structured.read(op)
+    lifted: list[Op] = []
+    changed = False
+    for i in range(len(loop.bodies)):
+        may_run = op.name != "while" or i == 0  # a loop whose length is known runs: `loops` removes empty ones
+        changed |= _lift_from_branches(loop, i)
+        lifted += _lift(loop, i, {x.parameters[i]: x.operand for x in loop.rest}, None if may_run else _is_cheap)
+    return Replacement([*lifted, loop.write()], {}) if lifted or changed else None
+
+
+def _lift_from_branches(loop: Structured, region: int) -> bool:
+    """Lifts what is cheap from the branches of a body to the body, if it does not change in the loop."""
+    shared = {x.parameters[region] for x in loop.rest}
+    body: list[Op] = []
+    changed = False
+    for op in loop.bodies[region]:
+        if op.inputs and op.name not in STRUCTURED and shared.issuperset(op.inputs):
+            shared.update(op.outputs)
+        new = op
+        if op.name == "switch":
+            switch = Structured.read(op)
+            lifted: list[Op] = []
+            for i in range(len(switch.bodies)):
+                lifted += _lift(
+                    switch, i, {x.parameters[i]: x.operand for x in switch.rest if x.operand in shared}, _is_cheap
+                )
+            if lifted:
+                body += lifted
+                shared.update(v for o in lifted for v in o.outputs)
+                new, changed = switch.write(), True
+        body.append(new)
+    loop.bodies[region] = body
+    return changed
+
+
+def _lift(s: Structured, region: int, shared: Mapping[Value, Value], allowed: Callable[[Op], bool] | None) -> list[Op]:
+    """Moves operations out of a region that depend on shared parameters only.
+
+    Args:
+        s: the operation; its body loses what is lifted, and it gets the results as operands.
+        region: which of its regions.
+        shared: the parameters that are the same always, and what they are outside.
+        allowed: which operations may move; None for all.
+
+    Returns:
+        The operations to run before it.
+    """
+    body = s.bodies[region]
+    fixed: dict[Value, Op | None] = dict.fromkeys(shared)
+    for op in body:
+        if all(v in fixed for v in op.inputs) and (allowed is None or allowed(op)):
+            fixed.update((v, op) for v in op.outputs)
+    stays = {id(op) for op in body if not all(v in fixed for v in op.outputs)}
+    inside = {v for op in body if id(op) in stays for v in op.inputs}
+    inside.update(s.results(region))
+    crossing: list[Value] = []
+    for op in reversed(body):
+        needed = [v for v in op.outputs if v in fixed and v in inside]
+        if not needed:
+            continue
+        if _is_free(op) or not all(_fits(v, op, fixed) for v in needed):
+            stays.add(id(op))
+            inside.update(op.inputs)
+        else:
+            crossing += needed
+    if not crossing:
+        return []
+    outside = set(crossing)
+    moved: list[Op] = []
+    for op in reversed(body):
+        if not outside.isdisjoint(op.outputs):
+            outside.update(op.inputs)
+            moved.append(op)
+    names = dict(shared)
+    lifted = copied(reversed(moved), names)
+    s.bodies[region] = [op for op in body if id(op) in stays]
+    for value in crossing:
+        parameters = tuple(value if i == region else Value(value.type) for i in range(len(s.bodies)))
+        s.rest.append(Operand(names[value], parameters))
+    return lifted
+
+
+def _is_free(op: Op) -> bool:
+    """Whether an operation costs nothing where it is: it makes a constant, or only renames elements."""
+    return op.name in VIEWS or not op.inputs
+
+
+def _fits(value: Value, op: Op, fixed: Mapping[Value, Op | None]) -> bool:
+    return value.type.nbytes <= max(LARGEST, sum(_bytes(v, fixed) for v in op.inputs))
+
+
+def _bytes(value: Value, fixed: Mapping[Value, Op | None]) -> int:
+    """The bytes behind a value: a broadcast has those of what it repeats."""
+    op = fixed.get(value)
+    return _bytes(op.inputs[0], fixed) if op is not None and op.name == "broadcast" else value.type.nbytes
+
+
+def _is_cheap(op: Op) -> bool:
+    if op.name in STRUCTURED or op.name in _EXPENSIVE:
+        return False
+    return OPS[op.name].kind == "view" or math.fsum(v.type.size for v in (*op.inputs, *op.outputs)) <= CHEAP

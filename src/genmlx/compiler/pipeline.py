@@ -1,0 +1,137 @@
+"""The order of the compiler's stages: from a function over arrays to a kernel.
+
+    capture -> gradients -> passes -> code -> machine code
+
+`lower` goes as far as source text, and needs no C++ compiler; `build` goes all the way.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import mlx.core as mx
+
+from genmlx.compiler.autodiff import expand_gradients
+from genmlx.compiler.capture import Captured, capture
+from genmlx.compiler.codegen import Lanes, Source, generate
+from genmlx.compiler.ir.printer import show
+from genmlx.compiler.ir.types import Region
+from genmlx.compiler.passes import optimise
+from genmlx.compiler.runtime import ArraySpec, Kernel, load
+from genmlx.numerics.types import Array
+
+__all__ = ["Lowered", "Program", "build", "lower"]
+
+_WIDEST = 16
+"""Lanes side by side: 16 floats are one register of AVX-512, two of AVX2, four of NEON."""
+
+
+class Lowered(NamedTuple):
+    """A function on its way to a kernel, at each stage.
+
+    Attributes:
+        captured: as MLX gave it, and the arrays that it holds.
+        optimised: gradients expanded, after all passes.
+        source: the text of the kernel.
+        seconds: what capture, passes and printing took.
+    """
+
+    captured: Captured
+    optimised: Region
+    source: Source
+    seconds: dict[str, float]
+
+
+class Program(NamedTuple):
+    """A function, compiled: its stages, and the kernel."""
+
+    lowered: Lowered
+    kernel: Kernel
+
+    def __call__(self, arrays: Sequence[Array], **options: object) -> list[Array]:
+        """Run the kernel: see `genmlx.compiler.runtime.kernel.Kernel`."""
+        return self.kernel([*arrays, *self.lowered.captured.data], **options)  # type: ignore[arg-type]
+
+    def show(self) -> str:
+        """The captured graph, the optimised graph, and the source."""
+        captured, optimised, source, seconds = self.lowered
+        times = ", ".join(f"{stage} {1e3 * s:.1f} ms" for stage, s in seconds.items())
+        return "\n\n".join(
+            [
+                "---- captured ----\n" + show(captured.region, "kernel"),
+                "---- optimised ----\n" + show(optimised, "kernel"),
+                "---- source ----\n" + source.text,
+                f"---- {times}; workspace {source.workspace_bytes} bytes a thread ----",
+            ]
+        )
+
+
+def lower(
+    f: Callable[..., Sequence[Array]], examples: Sequence[Array], mapped: Sequence[bool] | None = None, lanes: int = 1
+) -> Lowered:
+    """A function over arrays to the source of its kernel.
+
+    Args:
+        f: takes as many arrays as there are examples, and returns a sequence of arrays.
+        examples: arrays of the shapes and dtypes of one execution.
+        mapped: which arguments have a lane each; None for a kernel of one execution.
+        lanes: about how many lanes there will be.
+
+    Raises:
+        CaptureError: see `genmlx.compiler.capture.capture`.
+    """
+    seconds: dict[str, float] = {}
+    clock = time.perf_counter()
+
+    def lap(stage: str) -> None:
+        nonlocal clock
+        now = time.perf_counter()
+        seconds[stage], clock = now - clock, now
+
+    captured = capture(f, *examples)
+    lap("capture")
+    optimised = optimise(expand_gradients(captured.region))
+    lap("passes")
+    layout = None
+    if mapped is not None:
+        layout = Lanes((*mapped, *(False for _ in captured.data)), _width(lanes))
+    source = generate(optimised, lanes=layout)
+    lap("printing")
+    return Lowered(captured, optimised, source, seconds)
+
+
+def build(
+    f: Callable[..., Sequence[Array]],
+    examples: Sequence[Array],
+    mapped: Sequence[bool] | None = None,
+    lanes: int | None = None,
+) -> Program:
+    """A function over arrays to a kernel; with ``mapped``, to one of many lanes.
+
+    Raises:
+        CaptureError: see `genmlx.compiler.capture.capture`.
+        CompilerNotFound: there is no C++ compiler.
+    """
+    lowered = lower(f, examples, mapped, lanes or 1)
+    clock = time.perf_counter()
+    library = load(lowered.source.text)
+    region = lowered.optimised
+    varying = (*(mapped or (False,) * len(examples)), *(False for _ in lowered.captured.data))
+    inputs = [_spec(p, lanes if m else None) for p, m in zip(region.parameters, varying, strict=True)]
+    outputs = [_spec(r, lanes) for r in region.results]
+    block = 1 if lanes is None else _width(lanes)
+    kernel = Kernel(library, inputs, outputs, lowered.source.workspace_bytes, lanes, block)
+    lowered.seconds["compiling and loading"] = time.perf_counter() - clock
+    return Program(lowered, kernel)
+
+
+def _width(lanes: int) -> int:
+    """The power of two that holds the lanes, at most the widest."""
+    return min(_WIDEST, max(2, 1 << (lanes - 1).bit_length()))
+
+
+def _spec(value: object, lanes: int | None) -> ArraySpec:
+    dtype, shape = value.type  # type: ignore[attr-defined]
+    return ArraySpec(getattr(mx, "bool_" if dtype == "bool" else dtype), shape if lanes is None else (lanes, *shape))

@@ -1,0 +1,218 @@
+"""`compile`: a function of trees of arrays to a native kernel, made once for each shape of its arguments."""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, NoReturn
+
+import mlx.core as mx
+
+from genmlx.compiler import capture
+from genmlx.compiler.capture import CaptureError, UnsupportedPrimitive
+from genmlx.compiler.pipeline import Program, build
+from genmlx.compiler.runtime import CompileError, CompilerNotFound, CompileTimeout
+from genmlx.control.transforms import Vectorised
+from genmlx.control.trees import as_arrays
+from genmlx.numerics.errors import ControlFlowError, GenMLXError, ShapeError, UsageError
+from genmlx.numerics.pytree import Structure, join_arrays, split_arrays
+from genmlx.numerics.types import Array, Tree
+
+__all__ = ["Compiled", "FallbackWarning", "compile"]
+
+_REASONS_TO_FALL_BACK = (
+    CaptureError,
+    CompileError,
+    CompilerNotFound,
+    CompileTimeout,
+    ControlFlowError,
+    UnsupportedPrimitive,
+)
+
+
+class FallbackWarning(UserWarning):
+    """A function runs by MLX, operation by operation, because it could not be compiled."""
+
+
+class _Kernel(NamedTuple):
+    """A function compiled for one shape of its arguments."""
+
+    program: Program
+    structure: Structure
+
+
+class Compiled:
+    """A compiled function: call it like the function."""
+
+    def __init__(self, f: Callable[..., Tree], backend: str) -> None:
+        if backend not in {"auto", "native", "mlx"}:
+            raise UsageError(f"backend={backend!r} is none of 'auto', 'native', 'mlx'")
+        self._f, self._backend = f, backend
+        self._kernels: dict[Any, _Kernel | None] = {}
+        functools.update_wrapper(self, f.f if isinstance(f, Vectorised) else f, updated=())
+
+    def __call__(
+        self, *args: Tree, threads: int | None = None, progress: Callable[[int], object] | None = None
+    ) -> Tree:
+        """The result of the function.
+
+        Args:
+            args: as for the function. Arrays of another shape or dtype than before make a new kernel.
+            threads: at most so many, for a function with lanes; default: the cores that this process may use.
+            progress: called now and then with the number of finished iterations of the outermost loop.
+
+        Raises:
+            Interrupted: Ctrl-C; it holds what was finished.
+            UsageError: the call is differentiated, vectorised or compiled by MLX.
+        """
+        if self._backend == "mlx" or capture.is_capturing():
+            return self._f(*args)
+        args = as_arrays(args)
+        kernel = self._kernel(args)
+        if kernel is None:
+            return self._f(*args)
+        arrays = _in_lanes_first(self._f, args)
+        return join_arrays(kernel.structure, _run(kernel.program, arrays, threads, progress))
+
+    def show(self, *args: Tree) -> str:
+        """The captured graph, the optimised graph and the source, for arguments like these.
+
+        Without arguments: for those of the first call.
+        """
+        if args:
+            kernel = self._kernel(as_arrays(args))
+        elif self._kernels:
+            kernel = next(iter(self._kernels.values()))
+        else:
+            raise UsageError("nothing was compiled yet", fix="show(*args) with arguments like those of a call")
+        return "not compiled: it runs by MLX" if kernel is None else kernel.program.show()
+
+    def _kernel(self, args: tuple[Tree, ...]) -> _Kernel | None:
+        arrays, structure = split_arrays(args)
+        key = (structure, tuple((a.shape, a.dtype) for a in arrays))
+        try:
+            return self._kernels[key]
+        except KeyError:
+            kernel = self._kernels[key] = self._make(args)
+            return kernel
+
+    def _make(self, args: tuple[Tree, ...]) -> _Kernel | None:
+        try:
+            return _compile(self._f, args)
+        except _REASONS_TO_FALL_BACK as error:
+            if self._backend == "native":
+                raise
+            name = getattr(self, "__name__", "a function")
+            warnings.warn(f"{name} runs by MLX, without a compiled kernel: {error}", FallbackWarning, stacklevel=4)
+            return None
+
+
+def compile(f: Callable[..., Tree], *, backend: str = "auto") -> Compiled:  # noqa: A001 - its name in the field
+    """Compile a function over MLX arrays, loops of `genmlx.control` included, to one native kernel for the CPU.
+
+    The function is called once for each shape and dtype of its arguments, with arrays that have no values; then the
+    kernel runs in its place. Python in it runs once. Arrays that it closes over are read at that time. Compiled kernels
+    are kept on disk, so that the next process does not compile again.
+
+    Args:
+        f: takes and returns trees of arrays. ``genmlx.control.vmap(f)`` makes its axis the lanes of the kernel, which
+            run side by side in vector registers and threads.
+        backend: ``"auto"`` falls back to MLX with a warning where it cannot compile; ``"native"`` raises then;
+            ``"mlx"`` does not compile.
+
+    Raises:
+        UsageError: another backend.
+
+    >>> import mlx.core as mx
+    >>> from genmlx.control import compile, fori_loop
+    >>> collatz = compile(lambda n: fori_loop(0, 4, lambda i, x: mx.where(x % 2 == 0, x // 2, 3 * x + 1), n))
+    >>> collatz(mx.array(7)).item()
+    17
+    """
+    return Compiled(f, backend)
+
+
+def _compile(f: Callable[..., Tree], args: tuple[Tree, ...]) -> _Kernel:
+    vectorised = f if isinstance(f, Vectorised) else None
+    body = vectorised.f if vectorised else f
+    mx.eval(capture.lifted(body)[0])  # what it closes over: data of the kernel, not the way they were computed
+    axes = vectorised.axes(args) if vectorised else (None,) * len(args)
+    examples, structure = split_arrays(tuple(_one_lane(arg, axis) for arg, axis in zip(args, axes, strict=True)))
+    found: list[Structure] = []
+
+    def flat(*arrays: Array) -> list[Array]:
+        results, result_structure = split_arrays(as_arrays(body(*join_arrays(structure, list(arrays)))))
+        found.append(result_structure)
+        return results
+
+    if vectorised is None:
+        return _Kernel(build(flat, examples), found[-1])
+    mapped = [axis is not None for arg, axis in zip(args, axes, strict=True) for _ in split_arrays(arg)[0]]
+    lanes = _lanes(args, axes)
+    return _Kernel(build(flat, examples, mapped, lanes), found[-1])
+
+
+def _one_lane(arg: Tree, axis: int | None) -> Tree:
+    """An argument of the shapes that one lane sees."""
+    arrays, structure = split_arrays(arg)
+    shapes = [_without(a.shape, axis) for a in arrays]
+    return join_arrays(structure, [mx.zeros(s, a.dtype) for s, a in zip(shapes, arrays, strict=True)])
+
+
+def _without(shape: tuple[int, ...], axis: int | None) -> tuple[int, ...]:
+    if axis is None:
+        return shape
+    if not -len(shape) <= axis < len(shape):
+        raise ShapeError(f"vmap over axis {axis} of an array of shape {shape}")
+    axis %= len(shape)
+    return shape[:axis] + shape[axis + 1 :]
+
+
+def _lanes(args: Sequence[Tree], axes: Sequence[int | None]) -> int:
+    sizes = {a.shape[x] for arg, x in zip(args, axes, strict=True) if x is not None for a in split_arrays(arg)[0]}
+    if len(sizes) != 1:
+        raise ShapeError(f"vmap got arguments of sizes {sorted(sizes)} along its axis: they must be one size")
+    (lanes,) = sizes
+    return lanes
+
+
+def _in_lanes_first(f: Callable[..., Tree], args: tuple[Tree, ...]) -> list[Array]:
+    """The arrays of a call, with the axis of the lanes first."""
+    if not isinstance(f, Vectorised):
+        return split_arrays(args)[0]
+    arrays = []
+    for arg, axis in zip(args, f.axes(args), strict=True):
+        arrays += [mx.moveaxis(a, axis, 0) if axis else a for a in split_arrays(arg)[0]]
+    return arrays
+
+
+def _run(program: Program, arrays: list[Array], threads: int | None, progress: Any) -> list[Array]:
+    if not any(mx.issubdtype(a.dtype, mx.floating) for a in arrays):
+        return _explained(program, arrays, threads, progress)
+    # To MLX the kernel's results are constants: without this, mx.grad of a compiled function would be zero.
+    guarded = mx.custom_function(lambda *xs: _explained(program, list(xs), threads, progress))
+    for rule in (guarded.vjp, guarded.jvp, guarded.vmap):
+        rule(_refuse)
+    results: Any = guarded(*arrays)
+    return list(results)
+
+
+def _explained(program: Program, arrays: list[Array], threads: int | None, progress: Any) -> list[Array]:
+    try:
+        return program(arrays, threads=threads, progress=progress)
+    except ValueError as error:
+        if isinstance(error, GenMLXError) or "function transformations" not in str(error):
+            raise
+        raise _transformed() from error
+
+
+def _refuse(*_: Any) -> NoReturn:
+    raise _transformed()
+
+
+def _transformed() -> UsageError:
+    return UsageError(
+        "a compiled function was called inside mx.grad, mx.vmap or mx.compile, which do not see what it computes",
+        fix="compile the outermost function: compile(control.value_and_grad(f)), compile(control.vmap(f))",
+    )
