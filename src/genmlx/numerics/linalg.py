@@ -9,7 +9,7 @@ fourth derivatives are not.
 
 Failure is a value: a matrix that is not positive definite gives a factor filled with nan, a singular triangle a
 solution with nan, never an exception when the graph is evaluated. ``mx.linalg`` runs on the CPU stream only; all else
-runs on the default one.
+runs on the default one. A compiler has both operations and their gradients, and is given them (`intrinsics`).
 """
 
 import functools
@@ -17,6 +17,7 @@ import math
 
 import mlx.core as mx
 
+from genmlx.numerics.intrinsics import taken
 from genmlx.numerics.special import promote
 from genmlx.numerics.types import Array, ArrayLike
 
@@ -67,6 +68,9 @@ def cholesky(A: ArrayLike) -> Array:
     """
     (A,) = promote(A)
     n = A.shape[-1]
+    native = taken("cholesky", [A], upper=False)
+    if native is not None:
+        return mx.where(mx.all(diagonal(native) > 0.0, axis=-1)[..., None, None], native, math.nan)
     frozen = mx.stop_gradient(A)
     factor = mx.linalg.cholesky(frozen, stream=mx.cpu)
     definite = mx.all(diagonal(factor) > 0.0, axis=-1)[..., None, None]
@@ -104,7 +108,11 @@ def solve_triangular(L: ArrayLike, b: ArrayLike, *, upper: bool = False, transpo
     n = L.shape[-1]
     L = mx.where(_triangle(n, upper), L, 0.0)
     # LAPACK refuses a zero on the diagonal, and MLX then raises at evaluation; a nan passes through.
-    frozen = mx.stop_gradient(mx.where(mx.logical_and(L == 0.0, _identity(n) == 1.0), math.nan, L))
+    regular = mx.where(mx.logical_and(L == 0.0, _identity(n) == 1.0), math.nan, L)
+    native = _solved_natively(regular, b, upper, transpose)
+    if native is not None:
+        return native
+    frozen = mx.stop_gradient(regular)
     inverse = mx.stop_gradient(mx.linalg.tri_inv(frozen, upper=upper, stream=mx.cpu))
     if transpose:
         L, inverse = L.swapaxes(-1, -2), inverse.swapaxes(-1, -2)
@@ -113,6 +121,16 @@ def solve_triangular(L: ArrayLike, b: ArrayLike, *, upper: bool = False, transpo
     for _ in range(ORDER):
         x = x + inverse @ (columns - L @ x)
     return x.squeeze(-1) if b.ndim == 1 else x
+
+
+def _solved_natively(L: Array, b: Array, upper: bool, transpose: bool) -> Array | None:
+    columns = b[:, None] if b.ndim == 1 else b
+    batch = mx.broadcast_shapes(L.shape[:-2], columns.shape[:-2])
+    left, right = (mx.broadcast_to(x, (*batch, *x.shape[-2:])) for x in (L, columns))
+    if transpose:
+        left = left.swapaxes(-1, -2)
+    x = taken("solve_triangular", [left, right], upper=upper != transpose)
+    return x.squeeze(-1) if x is not None and b.ndim == 1 and x.ndim == 2 else x
 
 
 def cholesky_solve(L: ArrayLike, b: ArrayLike) -> Array:

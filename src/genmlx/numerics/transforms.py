@@ -15,6 +15,7 @@ from pathlib import Path
 import mlx.core as mx
 
 from genmlx.numerics.errors import ControlFlowError, ShapeError, UsageError
+from genmlx.numerics.intrinsics import composed
 from genmlx.numerics.pytree import Structure, join_arrays, map_arrays, same_structure, split_arrays
 from genmlx.numerics.repairs import distinct, repaired
 from genmlx.numerics.types import Array, Tree
@@ -74,7 +75,7 @@ def vmap(f: Callable[..., Tree]) -> Callable[..., Tree]:
             traced.append(result_structure)
             return distinct(result)
 
-        with explain_control_flow(), repaired():
+        with explain_control_flow(), repaired(), composed():
             outputs = mx.vmap(lane)(*arrays)
         return join_arrays(traced[-1], list(outputs))
 
@@ -148,7 +149,7 @@ def value_and_grad(f: Callable[[Tree], Array]) -> Callable[[Tree], tuple[Array, 
                 full[i] = x
             return f(join_arrays(structure, full))
 
-        with explain_control_flow():
+        with explain_control_flow(), composed():
             if floating:
                 value, gradients = mx.value_and_grad(of_floats)([arrays[i] for i in floating])
             else:

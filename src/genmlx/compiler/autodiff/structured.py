@@ -27,10 +27,10 @@ from typing import Any, Protocol
 from genmlx.compiler.autodiff.activity import Activity, loop_activity
 from genmlx.compiler.autodiff.indexing import Into
 from genmlx.compiler.ir.graph import Builder, Op, Region, Value
-from genmlx.compiler.ir.ops import ELEMENTWISE, STRUCTURED, VIEWS
+from genmlx.compiler.ir.ops import STRUCTURED, VIEWS
 from genmlx.numerics.errors import GenMLXError
 
-__all__ = ["ADJOINTS", "SAVED_BYTES", "STACKED_BYTES", "GradientError", "Pull"]
+__all__ = ["ADJOINTS", "CHEAP", "SAVED_BYTES", "STACKED_BYTES", "GradientError", "Pull"]
 
 SAVED_BYTES = 1024
 """How large a result is at most that the forward run of a loop saves for each iteration."""
@@ -41,16 +41,15 @@ STACKED_BYTES = 1 << 16
 Pull = Callable[[Sequence[Value | None]], Sequence[Value | Into | None]]
 """From the cotangents of an operation's outputs to those of its inputs."""
 
-# What is as fast to compute as to load. Views and sources belong to it.
-_CHEAP = (
-    ELEMENTWISE.intersection(
-        ("add", "subtract", "multiply", "negative", "abs", "sign", "square", "minimum", "maximum", "select", "cast"),
+CHEAP = VIEWS | frozenset(
+    (
+        *("add", "subtract", "multiply", "negative", "abs", "sign", "square", "minimum", "maximum", "select", "cast"),
+        *("equal", "not_equal", "less", "less_equal", "greater", "greater_equal", "nan_equal"),
+        *("logical_and", "logical_or", "logical_not", "floor", "ceil", "round", "stop_gradient"),
+        *("constant", "iota"),
     )
-    | ELEMENTWISE.intersection(("equal", "not_equal", "less", "less_equal", "greater", "greater_equal", "nan_equal"))
-    | ELEMENTWISE.intersection(("logical_and", "logical_or", "logical_not", "floor", "ceil", "round", "stop_gradient"))
-    | VIEWS
-    | {"constant", "iota"}
 )
+"""What is as fast to compute again as to load."""
 
 
 class GradientError(GenMLXError, TypeError):
@@ -78,108 +77,110 @@ Adjoint = Callable[
 
 
 class _Loop:
-    """The adjoint of one loop: its iteration, forward and back, is built once and cut into two bodies."""
+    """The adjoint of one loop: an iteration forward and back, built once as one region and then cut in two.
+
+    Attributes:
+        parameters: of that region, in place of the body's; cotangents and totals are further parameters of it.
+        carry_seeds: the cotangent of each carry that has one, by the carry's number.
+        output_seeds: the cotangent of each stacked output that has one, by the number of the body's result.
+        totals: what the cotangents of rest operands are added to, by the operand's number; empty for a map.
+        stacked_results: cotangents that each iteration gives by itself, by the operand's number.
+        kept: the operations of the backward body.
+        saved: the values that it gets from the forward one.
+        needed: all values that it uses.
+    """
 
     def __init__(
-        self,
-        op: Op,
-        varied: Sequence[bool],
-        useful: Sequence[bool],
-        masked: bool,
-        linearise: Linearise,
+        self, op: Op, varied: Sequence[bool], useful: Sequence[bool], masked: bool, linearise: Linearise
     ) -> None:
         self.op, (self.body,) = op, op.regions
         self.carries = op.attributes.get("carries", 0)
-        self.sequences = op.attributes["mapped" if op.name == "map" else "sequences"]
+        self.first_rest = self.carries + op.attributes["mapped" if op.name == "map" else "sequences"]
         self.length = op.attributes["size" if op.name == "map" else "length"]
         ins, outs = loop_activity(op, varied, useful)
 
-        b = self.b = Builder(source=op.source)
+        b = self._b = Builder(source=op.source)
         self.parameters = [b.parameter(t) for t in self.body.parameter_types]
         linear = linearise(b, self.body, self.parameters, ins, outs, masked)
-        self.forward_ops = len(b.ops)
-        self.original = {new: old for old, new in linear.names.items()}
+        self._forward_ops = len(b.ops)
+        self._original = {new: old for old, new in linear.names.items()}
         active = linear.activity.active
-        first_rest = self.carries + self.sequences
-        rest = [i for i, p in enumerate(self.body.parameters) if i >= first_rest and p in active]
-        self.accumulates = op.name == "scan" or self._stacked(rest) > STACKED_BYTES
+        results = dict(enumerate(self.body.results))
+        rest = {i: p for i, p in enumerate(self.body.parameters) if i >= self.first_rest and p in active}
+        stacked_bytes = self.length * sum(p.type.nbytes for p in rest.values())
+        self.accumulates = op.name == "scan" or stacked_bytes > STACKED_BYTES
 
-        def parameters_like(values: dict[int, Value]) -> dict[int, Value]:
+        def like(values: dict[int, Value]) -> dict[int, Value]:
             return {i: b.parameter(v.type) for i, v in values.items()}
 
-        results = dict(enumerate(self.body.results))
-        self.carry_seeds = parameters_like({j: results[j] for j in range(self.carries) if ins[j] and outs[j]})
-        self.output_seeds = parameters_like({k: r for k, r in results.items() if k >= self.carries and r in active})
-        self.totals = parameters_like({i: self.parameters[i] for i in rest}) if self.accumulates else {}
+        self.carry_seeds = like({j: results[j] for j in range(self.carries) if ins[j] and outs[j]})
+        self.output_seeds = like({k: r for k, r in results.items() if k >= self.carries and r in active})
+        self.totals = like(rest) if self.accumulates else {}
         seeds = {**self.carry_seeds, **self.output_seeds}
-        found = linear.pull(
-            [seeds.get(k) for k in results], {self.body.parameters[i]: total for i, total in self.totals.items()}
-        )
+        found = linear.pull([seeds.get(k) for k in results], {rest[i]: total for i, total in self.totals.items()})
+
         self.carry_results = [found[j] or b.full(seed.type, 0.0) for j, seed in self.carry_seeds.items()]
-        self.total_results = [found[i] or total for i, total in self.totals.items()]
-        stacked = [*range(self.carries, first_rest), *([] if self.accumulates else rest)]
+        self.carry_results += [found[i] or total for i, total in self.totals.items()]
+        stacked = [*range(self.carries, self.first_rest), *(i for i in rest if not self.accumulates)]
         self.stacked_results = {i: g for i in stacked if (g := found[i]) is not None}
-        self.kept, self.saved = self._cut()
+        self.kept, self.saved, self.needed = self._cut()
 
-    def _stacked(self, rest: Sequence[int]) -> int:
-        return self.length * sum(self.parameters[i].type.nbytes for i in rest)
-
-    def _cut(self) -> tuple[list[Op], list[Value]]:
-        """The operations that the backward body runs, and the values it gets from the forward one."""
+    def _cut(self) -> tuple[list[Op], list[Value], set[Value]]:
+        """What the backward body runs, what it gets from the forward one, and all that it uses."""
         limit = max(SAVED_BYTES, sum(p.type.nbytes for p in self.parameters[: self.carries]))
-        changing = set(self.parameters[: self.carries + self.sequences])
-        for op in self.b.ops[: self.forward_ops]:
+        changing = set(self.parameters[: self.first_rest])
+        for op in self._b.ops[: self._forward_ops]:
             if changing.intersection(op.inputs):
                 changing.update(op.outputs)
 
         def is_saved(op: Op, outputs: Sequence[Value]) -> bool:
-            dear = op.name not in _CHEAP and all(v in self.original for v in outputs)
+            # What only the adjoint of an inner loop makes has no original, and is made again.
+            dear = op.name not in CHEAP and all(v in self._original for v in outputs)
             return dear and all(v in changing and v.type.nbytes <= limit for v in outputs)
 
-        needed = {*self.carry_results, *self.total_results, *self.stacked_results.values()}
+        needed = {*self.carry_results, *self.stacked_results.values()}
         kept: list[Op] = []
         saved: list[Value] = []
-        for number, op in reversed([*enumerate(self.b.ops)]):
+        for number, op in reversed([*enumerate(self._b.ops)]):
             outputs = [v for v in op.outputs if v in needed]
-            if outputs and number < self.forward_ops and is_saved(op, outputs):
+            if outputs and number < self._forward_ops and is_saved(op, outputs):
                 saved += outputs
             elif outputs:
                 kept.append(op)
                 needed.update(op.inputs)
         saved += [p for p in self.parameters[: self.carries] if p in needed]
-        self.needed = needed
-        return kept[::-1], saved
+        return kept[::-1], saved, needed
 
-    def forward(self, b: Builder, inputs: Sequence[Value]) -> tuple[Value, ...]:
-        """Appends the loop with outputs for what is saved; returns the outputs it had."""
-        own = {r: k for k, r in enumerate(self.body.results) if k >= self.carries}
-        extra = [old for v in self.saved if (old := self.original[v]) not in own]
+    def forward(self, b: Builder, inputs: Sequence[Value]) -> tuple[Sequence[Value], list[Value]]:
+        """Appends the loop, with an output for each saved value; returns the outputs it had, and the saved stacks."""
+        results = self.body.results
+        originals = [self._original[v] for v in self.saved]
+        own = {r: k for k, r in enumerate(results) if k >= self.carries}
+        extra = [v for v in originals if v not in own]
         step = Builder()
         names = {p: step.parameter(p.type) for p in self.body.parameters}
         for op in self.body.ops:
             step.copy(op, names)
-        body = step.finish(*(names[r] for r in (*self.body.results, *extra)))
+        body = step.finish(*(names[r] for r in (*results, *extra)))
         outputs = b.emit(self.op.name, inputs, self.op.attributes, [body])
-        count = len(self.op.outputs)
-        stacks = {**{r: outputs[k] for r, k in own.items()}, **dict(zip(extra, outputs[count:], strict=True))}
-        self.stacks = [stacks[self.original[v]] for v in self.saved]
-        self.inputs = inputs
-        return outputs[:count]
+        stacks = {**{r: outputs[k] for r, k in own.items()}, **dict(zip(extra, outputs[len(results) :], strict=True))}
+        return outputs[: len(results)], [stacks[v] for v in originals]
 
-    def pull(self, b: Builder, cotangents: Sequence[Value | None]) -> list[Value | None]:
+    def pull(
+        self, b: Builder, inputs: Sequence[Value], stacks: Sequence[Value], cotangents: Sequence[Value | None]
+    ) -> list[Value | None]:
         """Appends the loop that goes back; returns the cotangents of the operands."""
 
         def given(k: int) -> Value:
             return cotangents[k] or b.full(self.op.outputs[k].type, 0.0)
 
-        first_rest = self.carries + self.sequences
         used = [i for i, p in enumerate(self.parameters) if i >= self.carries and p in self.needed]
         carry = [(seed, given(j)) for j, seed in self.carry_seeds.items()]
         carry += [(total, b.full(total.type, 0.0)) for total in self.totals.values()]
-        sequences = [*zip(self.saved, self.stacks, strict=True)]
-        sequences += [(self.parameters[i], self.inputs[i]) for i in used if i < first_rest]
+        sequences = [*zip(self.saved, stacks, strict=True)]
+        sequences += [(self.parameters[i], inputs[i]) for i in used if i < self.first_rest]
         sequences += [(seed, given(k)) for k, seed in self.output_seeds.items() if seed in self.needed]
-        rest = [(self.parameters[i], self.inputs[i]) for i in used if i >= first_rest]
+        rest = [(self.parameters[i], inputs[i]) for i in used if i >= self.first_rest]
 
         outputs = b.emit(
             "scan" if self.accumulates else "map",
@@ -187,20 +188,19 @@ class _Loop:
             self._attributes(len(carry), len(sequences)),
             [self._backward_body(carry, sequences, rest)],
         )
-        found: dict[int, Value] = dict(
-            zip([*self.carry_seeds, *self.totals, *self.stacked_results], outputs, strict=True)
-        )
-        if not self.accumulates:
-            for i in [i for i in self.stacked_results if i >= first_rest]:
+        numbers = (*self.carry_seeds, *self.totals, *self.stacked_results)
+        found = dict(zip(numbers, outputs, strict=True))
+        for i in self.stacked_results:
+            if i >= self.first_rest:
                 found[i] = b("reduce", found[i], kind="sum", axes=(0,))
-        return [found.get(i) for i in range(len(self.inputs))]
+        return [found.get(i) for i in range(len(inputs))]
 
     def _backward_body(self, *operands: Sequence[tuple[Value, Value]]) -> Region:
         step = Builder()
         names = {value: step.parameter(value.type) for group in operands for value, _ in group}
         for op in self.kept:
             step.copy(op, names)
-        results = (*self.carry_results, *self.total_results, *self.stacked_results.values())
+        results = (*self.carry_results, *self.stacked_results.values())
         return step.finish(*(names[r] for r in results))
 
     def _attributes(self, carries: int, sequences: int) -> dict[str, Any]:
@@ -220,7 +220,8 @@ def _loop(
     linearise: Linearise,
 ) -> tuple[Sequence[Value], Pull]:
     loop = _Loop(op, varied, useful, masked, linearise)
-    return loop.forward(b, inputs), lambda cotangents: loop.pull(b, cotangents)
+    outputs, stacks = loop.forward(b, inputs)
+    return outputs, lambda cotangents: loop.pull(b, inputs, stacks, cotangents)
 
 
 # ---- choices ---------------------------------------------------------------------------------------------------------

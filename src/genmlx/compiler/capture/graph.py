@@ -16,10 +16,20 @@ from typing import Any, NamedTuple
 import mlx.core as mx
 import numpy as np
 
-from genmlx.compiler.capture.markers import NO_GRADIENT, Marker, dtype_name, marker_of, recording, supported, type_of
+from genmlx.compiler.capture.markers import (
+    NO_GRADIENT,
+    Marker,
+    dtype_name,
+    marker_of,
+    record,
+    recording,
+    supported,
+    type_of,
+)
 from genmlx.compiler.capture.primitives import PRIMITIVES, UnsupportedPrimitive, exportable
 from genmlx.compiler.ir.graph import Builder, Region, Type, Value
 from genmlx.numerics.errors import GenMLXError
+from genmlx.numerics.intrinsics import offering
 from genmlx.numerics.repairs import repaired
 from genmlx.numerics.transforms import explain_control_flow
 from genmlx.numerics.types import Array
@@ -69,7 +79,7 @@ def capture(f: Callable[..., Sequence[Array]], *examples: Array) -> Captured:
 
 def _export(events: list[dict[str, Any]], f: Callable[..., Sequence[Array]], examples: Sequence[Array]) -> None:
     try:
-        with explain_control_flow(), repaired(), exportable():
+        with explain_control_flow(), repaired(), exportable(), offering(record):
             mx.export_function(events.append, lambda *xs: tuple(f(*xs)), *examples)
     except ValueError as error:
         if "Unable to get state for primitive" in str(error):

@@ -75,6 +75,8 @@ class Frame:
     loops: int
     places: dict[Value, Place] = field(default_factory=dict)
     remaining: dict[Value, int] = field(default_factory=dict)
+    reserved: dict[Value, Place] = field(default_factory=dict)
+    """Arrays that were made before the operation whose output they are."""
 
     @classmethod
     def begin(
@@ -154,7 +156,7 @@ class Frame:
             reads_back: whether the operation reads what it has written.
         """
         target = self.target(value, reads_back=reads_back)
-        if target is not None and (target.fresh or target.place.root.references == 1):
+        if target is not None and (target.fresh or not target.place.root.needed):
             return target.place
         return self.new(value)
 
@@ -174,17 +176,8 @@ class Frame:
         """Whether the step at hand may write over a value: it owns all of an array that nothing else needs."""
         place = self.places[value]
         root = place.root
-        held = 2 if self._is_carry(root) else 1
-        return (
-            self.remaining[value] == 1
-            and root.kind is Kind.MEMORY
-            and root.owned
-            and place.is_whole
-            and root.references == held
-        )
-
-    def _is_carry(self, root: Root) -> bool:
-        return any(t.place.root is root and not t.fresh for t in self.targets.values())
+        alone = self.remaining[value] == 1 and root.needed == 1
+        return alone and root.kind is Kind.MEMORY and root.owned and place.is_whole
 
     # ---- expressions -----------------------------------------------------------------------------------------------
 

@@ -147,7 +147,7 @@ def _input(writer: Writer, i: int, type_: Type, mapped: bool) -> Place:
     at = f" + lane * {type_.size}" if mapped else ""
     writer.line(f"const {one}* __restrict const {name} = (const {one}*)inputs[{i}]{at};", str(type_))
     kind = Kind.LANES if mapped else Kind.MEMORY
-    root = Root(name, type_.dtype, mapped, kind, type_.size, references=1)
+    root = Root(name, type_.dtype, mapped, kind, type_.size, references=1, held=1)
     return Place(root, type_.shape, dense(type_.shape))
 
 
@@ -156,7 +156,7 @@ def _output(writer: Writer, i: int, type_: Type, lanes: bool) -> Place:
     at = f" + lane * {type_.size}" if lanes else ""
     writer.line(f"{one}* __restrict const {name} = ({one}*)outputs[{i}]{at};", str(type_))
     kind = Kind.LANES if lanes else Kind.MEMORY
-    return Place(Root(name, type_.dtype, lanes, kind, type_.size, references=1), type_.shape, dense(type_.shape))
+    return Place(Root(name, type_.dtype, lanes, kind, type_.size, references=1, held=1), type_.shape, dense(type_.shape))
 
 
 def _transposed(writer: Writer, place: Place) -> Place:
@@ -174,6 +174,7 @@ def _transposed(writer: Writer, place: Place) -> Place:
 
 def _run(frame: Frame) -> None:
     """Print the steps of a frame."""
+    arrays.reserve(frame)
     for step in schedule(frame.region, frame.varying):
         if isinstance(step, Nest):
             print_nest(frame, step)

@@ -14,10 +14,12 @@ from genmlx.compiler.ir.types import Op
 
 __all__ = ["PRINTERS"]
 
-# Products are made in tiles of rows times columns, whose sums fit into registers.
+# Products are made in tiles of rows times columns, whose sums fit into registers; about so many sums run at once.
 TILE_ROWS = 4
 TILE_COLUMNS = 32
 LANE_TILE = 8
+RUNNING_SUMS = 8
+VECTOR_FLOATS = 16
 
 
 # ---- products ----------------------------------------------------------------------------------------------------------
@@ -88,18 +90,28 @@ def _start(begin: int, i: str, size: int) -> str:
 
 
 def _tile(frame: Frame, target: Place, a: Place, b: Place, row: str, rows: int, column: str, columns: int) -> None:
-    writer = frame.writer
+    """One tile. Where it is small the sum runs in several parts, since each addition waits for the one before."""
+    writer, varying, inner = frame.writer, target.varying, a.shape[1]
+    vectors = rows * columns if varying else rows * -(-columns // VECTOR_FLOATS)
+    ways = max(1, min(RUNNING_SUMS // vectors, inner))
     total = writer.name("tile")
-    writer.line(f"{writer.type(target.dtype, target.varying)} {total}[{rows}][{columns}] = {{}};")
-    with writer.loop(a.shape[1]) as k:
+    writer.line(f"{writer.type(target.dtype, varying)} {total}[{ways}][{rows}][{columns}] = {{}};")
+
+    def add(k: str, way: str) -> None:
         with writer.loop(rows) as i:
-            with writer.loop(columns, independent=not target.varying) as j:
-                left = writer.read(a, [_sum(row, i), k])
-                right = writer.read(b, [k, _sum(column, j)])
-                writer.line(f"{total}[{i}][{j}] += {left} * {right};")
+            with writer.loop(columns, independent=not varying) as j:
+                left, right = writer.read(a, [_sum(row, i), k]), writer.read(b, [k, _sum(column, j)])
+                writer.line(f"{total}[{way}][{i}][{j}] += {left} * {right};")
+
+    with writer.loop(inner // ways) as k:
+        with writer.loop(ways) as way:
+            add(_sum(_start(0, k, ways), way), way)
+    for rest in range(inner // ways * ways, inner):
+        add(str(rest), "0")
     with writer.loop(rows) as i:
-        with writer.loop(columns, independent=not target.varying) as j:
-            writer.write(target, [_sum(row, i), _sum(column, j)], f"{total}[{i}][{j}]", target.varying)
+        with writer.loop(columns, independent=not varying) as j:
+            parts = [f"{total}[{way}][{i}][{j}]" for way in range(ways)]
+            writer.write(target, [_sum(row, i), _sum(column, j)], " + ".join(parts), varying)
 
 
 def _sum(begin: str, i: str) -> str:

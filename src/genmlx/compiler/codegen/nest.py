@@ -90,7 +90,7 @@ class _Printer:
         for r in reductions:
             self._plan(r, groups)
         self.before: list[list[tuple[str, str]]] = [[] for _ in range(len(groups) + 1)]
-        self.counters = [self.writer.name("i") for _ in groups]
+        self.counters = [self.writer.name("j") for _ in groups]
         self._statements()
         for r in reductions:
             self._begin(r)
@@ -137,7 +137,7 @@ class _Printer:
                 if not same or self.frame.remaining[value] > self.uses[value]:
                     return False
                 harmless += 1
-        return place.root.references == 1 + harmless
+        return place.root.needed == harmless
 
     def _define(self, stores: dict[Value, Place]) -> None:
         frame = self.frame

@@ -39,7 +39,8 @@ class Root:
         kind: how it is read.
         size: the number of elements; for `Kind.LANES` that of one lane.
         owned: whether the program may write over it when no value needs it any more.
-        references: how many values need it, and one for a loop that holds it.
+        references: how many values need it, and loops that hold it.
+        held: how many of these are loops; then no value needs it.
         mask: only lanes in which this C++ variable is set are written.
         slot: what the allocator gave, to be given back.
     """
@@ -51,8 +52,14 @@ class Root:
     size: int = 1
     owned: bool = False
     references: int = 0
+    held: int = 0
     mask: str | None = None
     slot: tuple[int, int] | None = None
+
+    @property
+    def needed(self) -> int:
+        """How many values need it."""
+        return self.references - self.held
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +78,13 @@ class Index:
         return " + ".join(parts).replace("+ -", "- ")
 
 
-def scaled(expression: str, stride: int) -> Index:
-    """A C++ expression times a stride; a literal is folded."""
+def scaled(expression: str, stride: int, cast: str = "") -> Index:
+    """A C++ expression times a stride, after a cast; a literal is folded."""
     if stride == 0 or expression == "0":
         return Index()
     if expression.lstrip("-").isdigit():
         return Index(int(expression) * stride)
-    return Index(0, (expression if stride == 1 else f"{expression} * {stride}",))
+    return Index(0, (f"{cast}{expression}" if stride == 1 else f"{cast}{expression} * {stride}",))
 
 
 def dense(shape: Sequence[int]) -> tuple[int, ...]:
@@ -129,8 +136,9 @@ class Place:
     def at(self, indices: Sequence[str]) -> Index:
         """The index into the root, of one element."""
         index = self.offset
+        wide = "(i64)" if self.root.size >= 2**31 else ""
         for expression, stride in zip(indices, self.strides, strict=True):
-            index = index.plus(scaled(expression, stride))
+            index = index.plus(scaled(expression, stride, wide))
         return index
 
     def element(self, indices: Sequence[str]) -> Place:

@@ -33,11 +33,13 @@ def _carry(frame: Frame, value: Value, varying: bool) -> Place:
         place = writer.variable(value.dtype, varying, frame.element(value, varying=varying), prefix="c")
         place = Place(place.root, value.shape, (0,) * len(value.shape))
     elif source.varying == varying and frame.dies(value):
-        place = Place(source.root, value.shape, source.strides)
+        source.root.held += 1  # the reference of the initial value, until the loop has ended
+        return Place(source.root, value.shape, source.strides)
     else:
         place = writer.array(value.dtype, varying, value.shape)
         copy(writer, place, source)
     place.root.references += 1
+    place.root.held += 1
     return place
 
 
@@ -74,8 +76,10 @@ def _end(frame: Frame, op: Op, carried: Sequence[Place], stacked: Sequence[Place
     """The outputs of a loop lie where its carries lived."""
     for value, place in zip(op.outputs, (*carried, *stacked), strict=True):
         frame.define(value, place)
-    for place in carried:
-        frame.drop(place.root)
+    for value, place in zip(op.inputs, carried, strict=False):
+        place.root.held -= 1
+        if frame.places[value].root is not place.root:
+            frame.drop(place.root)
 
 
 def _stacked(frame: Frame, values: Sequence[Value]) -> list[Place]:

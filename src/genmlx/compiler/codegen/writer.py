@@ -87,12 +87,11 @@ class Writer:
 
     @contextmanager
     def loop(self, n: int, *, reverse: bool = False, independent: bool = False, before: str = "") -> Iterator[str]:
-        """A loop over 0 ... n - 1; gives the counter. One iteration, or a name: nothing that a compiler must unroll."""
+        """A loop over 0 ... n - 1; gives the counter, "0" if there is one iteration only."""
         if n == 1:
-            with self.block(""):
-                yield "0"
+            yield "0"
             return
-        i = self.name("i")
+        i = self.name("j")
         if before:
             self.line(before)
         elif independent:
@@ -102,9 +101,9 @@ class Writer:
             yield i
 
     @contextmanager
-    def span(self, begin: str, end: str, *, independent: bool = False, before: str = "") -> Iterator[str]:
+    def span(self, begin: str, end: str | int, *, independent: bool = False, before: str = "") -> Iterator[str]:
         """A loop between bounds that other loops set; gives the counter."""
-        i = self.name("i")
+        i = self.name("j")
         if before or independent:
             self.line(before or self.dialect.independent)
         with self.block(f"for (i32 {i} = {begin}; {i} < {end}; ++{i})"):
@@ -158,7 +157,7 @@ class Writer:
             numbers = ", ".join(literal(x, dtype) for x in value.reshape(-1)) or "0"
             size = max(value.size, 1)
             self.tables.append(f"static const {SHORT[dtype]} {name}[{size}] = {{{numbers}}};")
-            self._table_roots[key] = Root(name, dtype, False, Kind.MEMORY, value.size, references=1)
+            self._table_roots[key] = Root(name, dtype, False, Kind.MEMORY, value.size, references=1, held=1)
         return Place(self._table_roots[key], value.shape, dense(value.shape))
 
     def _allocate(self, nbytes: int) -> tuple[int, int]:

@@ -50,7 +50,7 @@ def _x_non_negative(b: Rewriter, bound: Bound) -> bool:
 def _exact_reciprocal(b: Rewriter, bound: Bound) -> bool:
     """Whether 1 / c is exact: c is a power of two, and its reciprocal neither overflows nor loses digits."""
     c, info = b.scalars[bound["c"]], np.finfo(DTYPES[bound["c"].dtype])
-    return bool(abs(math.frexp(c)[0]) == 0.5 and info.tiny <= abs(c) <= 1.0 / float(info.tiny))
+    return abs(math.frexp(c)[0]) == 0.5 and float(info.tiny) <= abs(c) <= 1.0 / float(info.tiny)
 
 
 def _exact_product(b: Rewriter, bound: Bound) -> bool:
@@ -58,7 +58,7 @@ def _exact_product(b: Rewriter, bound: Bound) -> bool:
     c, d = (b.scalars[bound[letter]] for letter in "cd")
     info = np.finfo(DTYPES[bound["c"].dtype])
     scales = abs(math.frexp(c)[0]) == 0.5 or abs(math.frexp(d)[0]) == 0.5
-    return bool(scales and info.tiny <= abs(c * d) <= info.max)
+    return scales and float(info.tiny) <= abs(c * d) <= float(info.max)
 
 
 def _integral(b: Rewriter, bound: Bound) -> bool:

@@ -86,10 +86,10 @@ def _lift(s: Structured, region: int, shared: Mapping[Value, Value], allowed: Ca
         The operations to run before it.
     """
     body = s.bodies[region]
-    fixed: dict[Value, Op | None] = dict.fromkeys(shared)
+    fixed = {v: v.type.nbytes for v in shared}  # what does not change, and the bytes that it is made from
     for op in body:
         if all(v in fixed for v in op.inputs) and (allowed is None or allowed(op)):
-            fixed.update((v, op) for v in op.outputs)
+            fixed.update((v, min(v.type.nbytes, sum(fixed[v] for v in op.inputs))) for v in op.outputs)
     stays = {id(op) for op in body if not all(v in fixed for v in op.outputs)}
     inside = {v for op in body if id(op) in stays for v in op.inputs}
     inside.update(s.results(region))
@@ -98,7 +98,8 @@ def _lift(s: Structured, region: int, shared: Mapping[Value, Value], allowed: Ca
         needed = [v for v in op.outputs if v in fixed and v in inside]
         if not needed:
             continue
-        if _is_free(op) or not all(_fits(v, op, fixed) for v in needed):
+        room = max(LARGEST, sum(fixed[v] for v in op.inputs))
+        if _is_free(op) or any(v.type.nbytes > room for v in needed):
             stays.add(id(op))
             inside.update(op.inputs)
         else:
@@ -123,16 +124,6 @@ def _lift(s: Structured, region: int, shared: Mapping[Value, Value], allowed: Ca
 def _is_free(op: Op) -> bool:
     """Whether an operation costs nothing where it is: it makes a constant, or only renames elements."""
     return op.name in VIEWS or not op.inputs
-
-
-def _fits(value: Value, op: Op, fixed: Mapping[Value, Op | None]) -> bool:
-    return value.type.nbytes <= max(LARGEST, sum(_bytes(v, fixed) for v in op.inputs))
-
-
-def _bytes(value: Value, fixed: Mapping[Value, Op | None]) -> int:
-    """The bytes behind a value: a broadcast has those of what it repeats."""
-    op = fixed.get(value)
-    return _bytes(op.inputs[0], fixed) if op is not None and op.name == "broadcast" else value.type.nbytes
 
 
 def _is_cheap(op: Op) -> bool:

@@ -46,13 +46,18 @@ def _of_reshape(b: Rewriter, inputs: Sequence[Value], attributes: Attributes) ->
 
 
 def _of_broadcast(b: Rewriter, inputs: Sequence[Value], attributes: Attributes) -> Value | None:
-    """Equal elements: the element itself, or, in a sum, so many times the element."""
+    """Equal elements: the element itself, or, in a sum, so many times the element. Equal rows: one, repeated."""
     (x,), axes, kind = inputs, tuple(attributes["axes"]), attributes["kind"]
     found = source_axes(b, x)
-    if found is None or x.type.size == 0 or kind == "prod":
+    if found is None or x.type.size == 0:
         return None
-    repeated = [a for a in axes if found[1][a] == 1]
-    if not repeated:
+    source, sizes = found
+    one = tuple(n if a in axes else size for a, (n, size) in enumerate(zip(x.shape, sizes, strict=True)))
+    if one != x.shape:
+        part = b("reduce", b.broadcast(b.reshape(source, sizes), one), kind=kind, axes=axes)
+        return b.broadcast(part, tuple(n for a, n in enumerate(x.shape) if a not in axes))
+    repeated = [a for a in axes if sizes[a] == 1]
+    if not repeated or kind == "prod":
         return None
     count = math.prod(x.shape[a] for a in repeated)
     if kind == "sum" and not _exact(count, x.type):

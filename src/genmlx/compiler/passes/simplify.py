@@ -14,7 +14,8 @@ from genmlx.compiler.passes.rewriting import rewritten
 
 __all__ = ["simplify"]
 
-_RULES = merged(constants.RULES, algebra.RULES, views.RULES, indexing.RULES, joining.RULES, reductions.RULES)
+# Views before algebra: an operation on broadcast constants is one on constants.
+_RULES = merged(constants.RULES, views.RULES, algebra.RULES, indexing.RULES, joining.RULES, reductions.RULES)
 
 
 def simplify(region: Region) -> Region:

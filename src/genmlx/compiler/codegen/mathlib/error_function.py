@@ -63,9 +63,9 @@ gm_fn F gm_erf(F x) {
 gm_fn F gm_erfc(F x) {
     F a = gm_abs(x);
     F z = x * x;
-    F near = gm_fma(x, poly(erf, z), x);
+    F near = gm_fma(-x, poly(erf, z), K(1) - x);
     F tail = gm_erfc_tail(a);
-    return a < K(0.5) ? K(1) - near : (x < K(0) ? K(2) - tail : tail);
+    return a < K(1) ? near : (x < K(0) ? K(2) - tail : tail);
 }
 """,
         (3.6, 3.2),

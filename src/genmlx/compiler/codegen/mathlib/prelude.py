@@ -12,6 +12,9 @@ __all__ = ["HEAD", "primitives"]
 
 # always_inline: a call would pass vectors through memory, and GCC does not vectorise loops around calls.
 HEAD = """\
+#ifdef __clang__
+#pragma clang diagnostic ignored "-Wparentheses"
+#endif
 #define gm_fn static inline __attribute__((always_inline, unused))
 #ifndef __has_builtin
 #define __has_builtin(x) 0
