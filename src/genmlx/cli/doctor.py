@@ -1,23 +1,20 @@
 """``genmlx doctor``: what is installed here, what it runs on, and what is missing."""
 
 import argparse
-import os
 import platform
 import shlex
-import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
-from importlib import metadata, util
-from typing import NamedTuple
+from importlib import metadata
 
 import mlx.core as mx
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from genmlx.compiler.runtime import CompilerNotFound, find_toolchain, open_cache
 from genmlx.numerics.memory import memory_report
 
-__all__ = ["Compiler", "add_parser", "find_compiler", "run"]
+__all__ = ["add_parser", "run"]
 
 PACKAGES = (
     "genmlx", "mlx", "mlx-metal", "mlx-cpu", "mlx-cuda-12", "mlx-cuda-13",
@@ -26,19 +23,11 @@ PACKAGES = (
 OPTIONAL = {"arviz-plots": "plots", "matplotlib": "plots", "h5netcdf": "netcdf"}
 """Packages that come with an extra of genmlx."""
 
-MSG_NO_COMPILER = "none found (needed for compiled loops only); install g++ or clang++, or: pip install ziglang"
 MSG_CUDA_HIDDEN = (
     "{cuda} is installed but MLX sees no GPU. Either there is no NVIDIA driver, or mlx-cpu has replaced the CUDA "
     "library, which then comes back with: pip install --force-reinstall --no-deps {cuda}=={version}"
 )
 MSG_BROKEN = "MLX cannot compute here: {error}"
-
-
-class Compiler(NamedTuple):
-    """A C++ compiler: the command that runs it, and the first line of its ``--version``."""
-
-    command: tuple[str, ...]
-    version: str
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -53,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
     problem = _try_mlx()
     table = Table("what", "found", title="GenMLX doctor", title_justify="left")
     for name, found in _rows():
-        table.add_row(name, found)
+        table.add_row(name, Text(found))  # as it is: genmlx[plots] is no markup
     console.print(table)
     for advice in _advice():
         console.print(advice, style="yellow")
@@ -62,27 +51,6 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     console.print(MSG_BROKEN.format(error=problem), style="red", markup=False)
     return 1
-
-
-def find_compiler() -> Compiler | None:
-    """The first C++ compiler that answers: ``$CXX``, c++, g++, clang++, then the one in the ziglang wheel."""
-    for command in _compiler_candidates():
-        try:
-            answer = subprocess.run([*command, "--version"], capture_output=True, text=True, timeout=30, check=True)
-        except (OSError, subprocess.SubprocessError):
-            continue
-        return Compiler(command, answer.stdout.partition("\n")[0])
-    return None
-
-
-def _compiler_candidates() -> Iterator[tuple[str, ...]]:
-    if os.environ.get("CXX"):
-        yield tuple(shlex.split(os.environ["CXX"]))
-    for name in ("c++", "g++", "clang++"):
-        if path := shutil.which(name):
-            yield (path,)
-    if util.find_spec("ziglang") is not None:
-        yield (sys.executable, "-m", "ziglang", "c++")
 
 
 def _rows() -> Iterator[tuple[str, str]]:
@@ -95,8 +63,12 @@ def _rows() -> Iterator[tuple[str, str]]:
     yield "default device", f"{mx.default_device().type.name}, {mx.device_info().get('device_name', 'unknown')}"
     yield "GPU", "available" if mx.is_available(mx.gpu) else "none"
     yield "MLX memory", str(memory_report())
-    compiler = find_compiler()
-    yield "C++ compiler", MSG_NO_COMPILER if compiler is None else f"{shlex.join(compiler.command)}\n{compiler.version}"
+    try:
+        compiler = find_toolchain()
+        yield "C++ compiler", f"{shlex.join(compiler.command)}\n{compiler.version}"
+    except CompilerNotFound as error:
+        yield "C++ compiler", f"{error.what}\n{error.where}\ninstead: {error.fix}"
+    yield "cache of kernels", str(open_cache().folder)
 
 
 def _advice() -> Iterator[str]:
