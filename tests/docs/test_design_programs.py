@@ -6,6 +6,7 @@ Each test holds one program in its own words, with what must come out of it.
 import mlx.core as mx
 import numpy as np
 import pytest
+import scipy.special
 import scipy.stats
 
 import genmlx as gm
@@ -245,11 +246,30 @@ def test_importance_sampling(posterior):
     assert abs(p.log_marginal_likelihood.item() - exact) < 5 * error < 1.5
     assert abs(float(p.mean("slope")) - posterior[0][0]) < 5 * np.sqrt(posterior[1][0, 0]) * error
     assert p.resample(100, key=gm.key(1)).log_weights.shape == (100,)
+    assert p.to_arviz(key=gm.key(2))["posterior"]["slope"].shape == (1, max(1, int(p.ess.item())))
+    draws = gm.importance_resampling(line(xs), obs, particles=10_000, samples=50, key=gm.key(0))
+    assert draws["slope"].shape == (50,)
+
+
+def test_a_proposal_of_ones_own(posterior):
+    @gen
+    def guide(ys):
+        normal(mx.mean(ys) / 3.0, 0.5) @ "slope"
+        normal(0.0, 2.0) @ "intercept"
+
+    ys = mx.array([2.1, 3.9, 6.2, 7.8, 10.1])
+    p = gm.importance_sampling(line(xs), obs, particles=10_000, proposal=guide(ys), key=gm.key(0))
+    assert p.ess.item() > 1000
+    assert abs(p.mean("slope").item() - posterior[0][0]) < 5 * np.sqrt(posterior[1][0, 0] / p.ess.item())
 
 
 def test_mh():
     chains = gm.mh(line(xs), obs, samples=100, burn=20, key=gm.key(1))  # default selection: everything not observed
     assert chains["slope"].shape == (1, 100)
+    summary = chains.summary()
+    assert {"slope", "intercept"} == set(summary.index)
+    assert chains.to_arviz()["posterior"]["slope"].shape == (1, 100)
+    assert {"lp", "acceptance_rate", "accepted"} <= set(chains.stats)
     tr = chains[0, 17]
     assert isinstance(tr, gm.Trace)
     assert_exact(tr["slope"], chains["slope"][0, 17])
@@ -259,6 +279,101 @@ def test_mh():
 def test_run_chain():
     tr, _ = line(xs).generate(obs, key=gm.key(1))
     k = gm.kernels
-    step = k.cycle([k.mh(gm.select("slope")), k.mh(gm.select("intercept"))])
+    step = k.cycle([k.mh(gm.select("slope")), k.mix([(0.5, k.mh("intercept")), (0.5, k.random_walk("slope", 0.1))])])
     chains = gm.run_chain(k.repeat(step, 3), tr, samples=15, burn=2, key=gm.key(0))
     assert chains["intercept"].shape == (1, 15)
+
+
+@gen
+def near(trace):
+    normal(trace["slope"], 0.2) @ "slope"
+
+
+k = gm.kernels
+KERNELS = {
+    "custom": k.custom(near),
+    "custom with backward": k.custom(near, backward=near),
+    "chain": k.chain(k.mh("slope"), k.random_walk("intercept", 0.5)),
+    "when": k.when(lambda trace: trace["slope"] > 0.0, k.random_walk("intercept", 0.5)),
+    "seed": k.seed(k.random_walk("slope", 0.5), gm.key(7)),
+}
+
+
+@pytest.mark.parametrize("name", KERNELS)
+def test_kernels_map_a_key_and_a_trace_to_a_trace_and_an_info(name):
+    tr, _ = line(xs).generate(obs, key=gm.key(1))
+    new, info = KERNELS[name](gm.key(0), tr)
+    assert isinstance(new, gm.Trace)
+    assert 0.0 <= info.acceptance_rate.item() <= 1.0
+    moved = any(not mx.array_equal(new[a], tr[a]).item() for a in ("slope", "intercept"))
+    assert moved == info.accepted.item()
+    assert_exact(new["y0"], tr["y0"])
+
+
+# ---- the rest of the surface ----------------------------------------------------------------------------------------
+
+
+def test_save_and_load(tmp_path):
+    tr, _ = line(xs).generate(obs, key=gm.key(1))
+    gm.save(tmp_path / "line.safetensors", tr)
+    again = gm.load(tmp_path / "line.safetensors", line)
+    assert_exact(again["slope"], tr["slope"])
+    assert_exact(again.score, tr.score)
+
+
+def test_memory_report():
+    report = gm.memory_report()
+    assert report.active >= 0
+    assert report.peak >= report.active
+    assert report.limit > 0
+
+
+def test_improper_priors_and_independent_copies():
+    @gen
+    def model():
+        w = gm.flat() @ "w"
+        s = gm.positive_flat() @ "s"
+        gm.iid(normal(w, s), 3) @ "y"
+
+    weight, _ = model().assess({"w": 1.0, "s": 2.0, "y": [0.0, 1.0, 2.0]})
+    assert_close(weight, scipy.stats.norm.logpdf([0.0, 1.0, 2.0], 1.0, 2.0).sum())  # flat priors have log density 0
+
+
+def test_functions_with_gradients():
+    assert_close(gm.special.lgamma(mx.array(4.5)), scipy.special.gammaln(4.5))
+    assert_close(gm.linalg.cholesky(mx.array([[4.0, 2.0], [2.0, 3.0]])), np.linalg.cholesky([[4.0, 2.0], [2.0, 3.0]]))
+    slope = mx.grad(lambda x: gm.linalg.cholesky(mx.array([[1.0, 0.0], [0.0, 0.0]]) * x + mx.eye(2))[0, 0])
+    assert_close(slope(mx.array(3.0)), 0.25)  # d/dx sqrt(1 + x)
+
+
+def test_results_are_named_tuples_and_weights_are_scalars():
+    tr, w = line(xs).generate(obs, key=gm.key(1))
+    results = {
+        ("trace", "weight"): line(xs).generate(obs),
+        ("weight", "retval"): line(xs).assess(tr.choices),
+        ("choices", "weight", "retval"): line(xs).propose(),
+        ("trace", "weight", "discard", "retdiff"): tr.update({"slope": 2.0}),
+        ("trace", "weight", "retdiff"): tr.regenerate(gm.select("slope")),
+        ("trace", "weight", "discard", "backward", "retdiff"): tr.edit(gm.SelectionEdit("slope")),
+    }
+    for fields, result in results.items():
+        assert result._fields == fields
+        assert result.weight.shape == ()
+        assert result.weight.dtype == mx.float32
+    assert tr.score.shape == w.shape == ()
+
+
+def test_a_call_used_as_a_number_says_what_is_missing():
+    @gen
+    def forgotten():
+        return 2.0 * normal(0.0, 1.0)
+
+    with pytest.raises(TypeError, match="the address is missing"):
+        forgotten().simulate()
+
+
+def test_without_a_key_the_global_generator_rules():
+    mx.random.seed(5)
+    a = line(xs).simulate()["slope"]
+    mx.random.seed(5)
+    assert_exact(line(xs).simulate()["slope"], a)

@@ -6,6 +6,8 @@ from pathlib import Path
 import mlx.core as mx
 import pytest
 
+from helpers.type_checker import as_users_run_it
+
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 PROGRAMS = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
 
@@ -14,8 +16,9 @@ PROGRAMS = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
 def names():
     """What the programs define, in the order in which they are read."""
     found = {}
-    for program in PROGRAMS:
-        exec(compile(program, "README.md", "exec"), found)
+    with as_users_run_it():
+        for program in PROGRAMS:
+            exec(compile(program, "README.md", "exec"), found)
     return found
 
 

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -15,10 +16,11 @@ import mlx.core as mx
 
 from genmlx.compiler.autodiff import expand_gradients
 from genmlx.compiler.capture import Captured, capture
-from genmlx.compiler.codegen import Lanes, Source, generate
+from genmlx.compiler.codegen import FLAGS, Lanes, Source, generate
 from genmlx.compiler.ir.printer import show
 from genmlx.compiler.ir.types import Region
 from genmlx.compiler.passes import optimise
+from genmlx.compiler.passes.dead import remove_dead_code
 from genmlx.compiler.runtime import ArraySpec, Kernel, load
 from genmlx.numerics.types import Array
 
@@ -26,6 +28,10 @@ __all__ = ["Lowered", "Program", "build", "lower"]
 
 _WIDEST = 16
 """Lanes side by side: 16 floats are one register of AVX-512, two of AVX2, four of NEON."""
+
+
+_COMMENT = re.compile(r"[ \t]*//[^\n]*")
+"""Comments name lines of the user's program: they are shown, and must not decide whether a kernel is found again."""
 
 
 class Lowered(NamedTuple):
@@ -60,7 +66,7 @@ class Program(NamedTuple):
         times = ", ".join(f"{stage} {1e3 * s:.1f} ms" for stage, s in seconds.items())
         return "\n\n".join(
             [
-                "---- captured ----\n" + show(captured.region, "kernel"),
+                "---- captured ----\n" + show(remove_dead_code(captured.region), "kernel"),
                 "---- optimised ----\n" + show(optimised, "kernel"),
                 "---- source ----\n" + source.text,
                 f"---- {times}; workspace {source.workspace_bytes} bytes a thread ----",
@@ -116,7 +122,7 @@ def build(
     """
     lowered = lower(f, examples, mapped, lanes or 1)
     clock = time.perf_counter()
-    library = load(lowered.source.text)
+    library = load(_COMMENT.sub("", lowered.source.text), flags=FLAGS)
     region = lowered.optimised
     varying = (*(mapped or (False,) * len(examples)), *(False for _ in lowered.captured.data))
     inputs = [_spec(p, lanes if m else None) for p, m in zip(region.parameters, varying, strict=True)]

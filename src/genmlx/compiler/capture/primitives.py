@@ -31,7 +31,7 @@ class UnsupportedPrimitive(GenMLXError, NotImplementedError):
         self.primitive = name
         super().__init__(
             f"the function uses MLX's primitive {name}, which is not compiled",
-            fix='operations from the list in docs/compiler.md, or backend="mlx" for the path without a compiler',
+            fix='an operation on the page "Compiled loops" of the documentation, or backend="mlx" for no kernel',
         )
 
 

@@ -22,9 +22,9 @@ Clang's `-ffp-contract=fast` fuses across statements what the text keeps apart; 
 word `i` of the `size` words that MLX draws from one key. With half = size // 2 and odd = size % 2, block j < half has
 the counter (j, half + odd + j) and fills word j with its first and word half + odd + j with its second output; an odd
 size has one more block, the counter (half, 0), whose first output is word half. So `mx.random.split(key, n)` is words 0
-to 2 n - 1 of size 2 n (key i is words 2 i and 2 i + 1), and `mx.random.uniform`, `normal`, `bernoulli` and `randint` of n
-elements use word i of size n for element i in row-major order, for every dtype: MLX asks for 4 bytes an element always.
-A batch of keys (under `vmap`) is one such draw a key.
+to 2 n - 1 of size 2 n (key i is words 2 i and 2 i + 1), and `mx.random.uniform`, `normal`, `bernoulli` and `randint` of
+n elements use word i of size n for element i in row-major order, for every dtype: MLX asks for 4 bytes an element
+always. A batch of keys (under `vmap`) is one such draw a key.
 """
 
 import re

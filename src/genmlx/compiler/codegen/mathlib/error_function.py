@@ -68,7 +68,7 @@ gm_fn F gm_erfc(F x) {
     return a < K(1) ? near : (x < K(0) ? K(2) - tail : tail);
 }
 """,
-        (3.6, 3.2),
+        (3.9, 3.6),
     ),
     Function(
         "erfinv",
