@@ -77,6 +77,13 @@ def test_the_hierarchy_is_the_model_of_the_reference():
     assert_close(demo.eight_schools(schools["sigma"]).assess(choices)[0], expected)
 
 
+def test_the_chains_of_the_regression_start_further_apart_than_the_posterior_is_wide():
+    starts = demo.infer_regression(demo.Size(chains=10, samples=1, burn=0, particles=1))
+    reference = genmlx.data.reference("kidiq")
+    assert (np.asarray(starts["beta"])[:, 0].std(axis=0) > 3 * np.asarray(reference["beta"].sd)).all()
+    assert np.asarray(starts["sigma"]).std() > 5 * np.asarray(reference["sigma"].sd)
+
+
 @pytest.mark.slow
 def test_the_regression_finds_the_reference_means():
     summary = demo.infer_regression(demo.FULL).summary(round_to="none")

@@ -443,3 +443,18 @@ def test_cost_is_linear_in_the_number_of_choices(operation):
     """Ten times as many cost about ten times as much; a quadratic operation would cost a hundred times."""
     small, large = seconds(lambda: operation(300)), seconds(lambda: operation(3000))
     assert large < 40 * small
+
+
+def test_a_stack_without_elements_is_empty_under_every_selection():
+    nothing = Stack(range(0), gm.choicemap(x=mx.zeros((0,))))
+    assert nothing.is_empty
+    for selection in (gm.ALL, ~selection_of(gm.choicemap({("a", 0): 1.0})), gm.select("x"), gm.select_where(bool)):
+        assert nothing.filter(selection).is_empty
+
+
+def test_of_a_stack_with_one_element_observed_the_others_are_free():
+    choices = gm.C["s", :, "x"].set(mx.array([1.0, 2.0, 3.0]))
+    for i in range(3):
+        observed = gm.choicemap({("s", i, "x"): 0.0})
+        assert choices.filter(~selection_of(observed)).paths() == [("s", j, "x") for j in range(3) if j != i]
+        assert choices.filter(selection_of(observed)).paths() == [("s", i, "x")]

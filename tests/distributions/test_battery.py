@@ -33,9 +33,10 @@ def named(cases):
 SLOW = {"transformed logit-normal", "truncated normal"}  # their oracles integrate numerically
 
 
-def at_points(cases):
+def at_points(cases, fast=None):
+    """Every point of every case; from the ``fast``-th on they are slow tests."""
     return [
-        pytest.param(c, p, id=f"{c.name}-{i}", marks=[pytest.mark.slow] if c.name in SLOW else [])
+        pytest.param(c, p, id=f"{c.name}-{i}", marks=[pytest.mark.slow] if c.name in SLOW or i >= (fast or 99) else [])
         for c in cases
         for i, p in enumerate(c.points)
     ]
@@ -45,8 +46,8 @@ def each(keep=lambda case: True):
     return pytest.mark.parametrize("case", named(c for c in ALL if keep(c)))
 
 
-def each_point(keep=lambda case: True, keep_point=lambda case, point: True):
-    pairs = [p for p in at_points(c for c in ALL if keep(c)) if keep_point(*p.values)]
+def each_point(keep=lambda case: True, keep_point=lambda case, point: True, fast=None):
+    pairs = [p for p in at_points([c for c in ALL if keep(c)], fast) if keep_point(*p.values)]
     return pytest.mark.parametrize(("case", "point"), pairs)
 
 
@@ -58,10 +59,13 @@ def is_scalar(case):
     return not case.family.event_ndim
 
 
+def has_vectors(case) -> bool:
+    """Whether some parameter has event axes."""
+    return any(domain.event_ndim for domain in case.family.params.values())
+
+
 def defines(what):
-    return lambda case: (
-        getattr(type(case.family), what) is not getattr(Distribution, what) and what not in case.undefined
-    )
+    return lambda case: case.family.defines(what) and what not in case.undefined
 
 
 def close(case: Case, actual, expected):
@@ -211,7 +215,7 @@ def draws_at(case: Case, point, n: int = DRAWS) -> mx.array:
     return case.family(*point).sample(key=key_for(f"{case.name} {point}"), shape=(n,))
 
 
-@each_point(lambda c: samples(c) and c.gof and is_scalar(c))
+@each_point(lambda c: samples(c) and c.gof and is_scalar(c), fast=2)
 def test_draws_follow_the_law(case, point):
     # Where no moments are compared, the law must be met more closely.
     n = DRAWS if case.moments(*point) else 5 * DRAWS
@@ -247,7 +251,7 @@ def chi_square(draws, oracle) -> float:
     return float(stats.chisquare(counts, probabilities * len(draws)).pvalue)
 
 
-@each_point(lambda c: samples(c) and c.statistics)
+@each_point(lambda c: samples(c) and c.statistics, fast=2)
 def test_statistics_of_draws_follow_their_laws(case, point):
     draws = np.asarray(draws_at(case, point), dtype=np.float64)
     for name, (statistic, law) in case.statistics.items():
@@ -255,7 +259,7 @@ def test_statistics_of_draws_follow_their_laws(case, point):
         assert p_value > PLAUSIBLE, f"{name}: p-value {p_value:.1e}"
 
 
-@each_point(samples, lambda c, p: c.moments(*p) and c.family.name != "delta")
+@each_point(samples, lambda c, p: c.moments(*p) and c.family.name != "delta", fast=2)
 def test_draws_have_the_moments(case, point):
     draws = np.asarray(draws_at(case, point), dtype=np.float64)
     oracle = case.at(point)
@@ -265,7 +269,7 @@ def test_draws_have_the_moments(case, point):
     assert_within_mc(squares.mean(0), var, squares.std(0) / np.sqrt(DRAWS))
 
 
-@each_point(samples)
+@each_point(samples, fast=2)
 def test_draws_are_in_the_support(case, point):
     call = case.family(*point)
     draws = draws_at(case, point)
@@ -306,22 +310,127 @@ def test_draws_have_the_shape_asked_for(case):
     assert call.sample(key=mx.random.key(0), shape=(3, 2)).shape == (3, 2, len(points), *event)
 
 
-@each_point(lambda c: samples(c) and c.pathwise)
-def test_draws_have_pathwise_gradients(case, point):
-    n = 64
-    key = key_for(f"pathwise {case.name}")
-    params = [mx.broadcast_to(as_array(p), (n,)) for p in point]
-    x = np.asarray(case.family.sample(key, *params, (n,)), dtype=np.float64)
-    names = list(case.family.params)
-    argnums = [names.index(name) for name in case.pathwise]
-    found = mx.grad(lambda *p: mx.sum(case.family.sample(key, *p, (n,))), argnums=argnums)(*params)
-    found = found if isinstance(found, tuple | list) else [found]
+def path_derivatives(case: Case, point, names, n: int, key, weigh=lambda x: x):
+    """Reparametrised draws, and d weigh(x)/d parameter of each, summed over its elements: one copy of a parameter a draw."""
+    params = [mx.broadcast_to(as_array(p), (n, *np.shape(p))) for p in point]
+    argnums = [list(case.family.params).index(name) for name in names]
+    x = case.family.rsample(key, *params, (n,))
+    found = mx.grad(lambda *p: mx.sum(weigh(case.family.rsample(key, *p, (n,)))), argnums=argnums)(*params)
+    return x, [np.asarray(f, dtype=np.float64) for f in (found if isinstance(found, tuple | list) else [found])]
+
+
+def slope_of_cdf(case: Case, point, name: str, x: np.ndarray) -> np.ndarray:
+    i = list(case.family.params).index(name)
     p = [as_float64(q) for q in point]
-    for i, gradient in zip(argnums, found, strict=True):
-        h = step(p[i])
-        high, low = (case.oracle(*p[:i], p[i] + d, *p[i + 1 :]).cdf(x) for d in (h, -h))
-        density = np.exp(case.oracle(*p).logpdf(x))
-        assert_close(gradient, -(high - low) / (2 * h) / density, rtol=GRADIENT_RTOL, atol=GRADIENT_ATOL)
+    h = step(p[i])
+    high, low = (case.oracle(*p[:i], p[i] + d, *p[i + 1 :]).cdf(x) for d in (h, -h))
+    return (high - low) / (2 * h)
+
+
+@each(samples)
+@pytest.mark.parametrize("shape", [(0,), (3, 0)])
+def test_empty_batches(case, shape):
+    call = case.family(*case.points[0])
+    value = (*shape, *case.family.value_shape(*call.args))
+    draws = call.sample(key=mx.random.key(0), shape=shape)
+    assert draws.shape == value
+    assert call.log_prob(draws).shape == shape
+    if case.family.pathwise:
+        assert call.rsample(key=mx.random.key(0), shape=shape).shape == value
+    nothing = [mx.zeros((*shape, *np.shape(p)), as_array(p).dtype) for p in case.points[0]]
+    trace = case.family(*nothing).simulate(key=mx.random.key(0))
+    assert trace.retval.shape == value
+    assert trace.score.item() == 0.0
+
+
+@each_point(lambda c: samples(c) and c.pathwise)
+def test_draws_by_the_quantile_function_have_its_gradient(case, point):
+    x, found = path_derivatives(case, point, case.pathwise, 64, key_for(f"pathwise {case.name}"))
+    x = np.asarray(x, dtype=np.float64)
+    density = np.exp(case.at(point).logpdf(x))
+    for name, gradient in zip(case.pathwise, found, strict=True):
+        expected = -slope_of_cdf(case, point, name, x) / density
+        assert_close(gradient, expected, rtol=GRADIENT_RTOL, atol=GRADIENT_ATOL)
+
+
+CIRCULAR = {"von_mises", "wrapped_normal", "wrapped_cauchy"}  # the cdf depends on where the circle is cut
+
+
+def only_in_expectation(case, point) -> list[str]:
+    """The reparametrised parameters that the test above does not see, and in which differences can be taken."""
+    values = dict(zip(case.family.params, point, strict=True))
+    smooth = case.compared_gradients()
+    return [
+        n for n in case.family.pathwise if n not in case.pathwise and n in smooth and np.all(np.isfinite(values[n]))
+    ]
+
+
+@each_point(
+    lambda c: samples(c) and c.gof and is_scalar(c) and c.family.name not in CIRCULAR,
+    lambda c, p: only_in_expectation(c, p),
+    fast=2,
+)
+def test_reparametrised_draws_carry_the_derivative_of_their_law(case, point):
+    # E[dx/dθ | x] = -(∂F/∂θ) / p, so p dx/dθ + ∂F/∂θ has mean 0 beside any function of x.
+    n = 2000
+    names = only_in_expectation(case, point)
+    x, found = path_derivatives(case, point, names, n, key_for(f"reparametrised {case.name}"))
+    assert_close(x, case.family.sample(key_for(f"reparametrised {case.name}"), *point, (n,)))
+    x = np.asarray(x, dtype=np.float64)
+    density, level = np.exp(case.at(point).logpdf(x)), case.at(point).cdf(x)
+    for name, gradient in zip(names, found, strict=True):
+        slope = slope_of_cdf(case, point, name, x)
+        residual = density * gradient + slope
+        rounding = GRADIENT_RTOL * np.abs(slope).mean() + 1e-6  # float32 draws have errors that do not average out
+        for weight in (np.ones(n), level, level > 0.9, level < 0.1):
+            r = weight * residual
+            assert_within_mc(r.mean(), 0.0, np.hypot(r.std() / np.sqrt(n), rounding))
+
+
+@each_point(
+    lambda c: samples(c) and c.family.pathwise and (not is_scalar(c) or has_vectors(c)) and defines("mean")(c),
+    lambda c, p: c.moments(*p) or c.family.name == "lkj_cholesky",
+    fast=2,
+)
+def test_reparametrised_vectors_carry_the_derivatives_of_their_moments(case, point):
+    n = 4000
+    key = key_for(f"moments {case.name}")
+    weights = mx.random.normal(case.family.value_shape(*case.family(*point).args), key=mx.random.key(1))
+    # A matrix is moved within its kind.
+    directions = [direction(domain, p) for domain, p in zip(case.family.params.values(), point, strict=True)]
+
+    def shifted(t, name):
+        names = case.family.params
+        return [as_array(p) + t * d * (name == n) for n, p, d in zip(names, point, directions, strict=True)]
+
+    def first(t, name):
+        return mx.sum(weights * case.family.mean(*shifted(t, name)))
+
+    def second(t, name):
+        params = shifted(t, name)
+        return mx.sum(weights * (case.family.variance(*params) + mx.square(case.family.mean(*params))))
+
+    moments = [(first, lambda x: weights * x), (second, lambda x: weights * mx.square(x))]
+    for exact, weigh in moments if defines("variance")(case) else moments[:1]:
+        _, found = path_derivatives(case, point, case.family.pathwise, n, key, weigh)
+        for name, gradient in zip(case.family.pathwise, found, strict=True):
+            d = np.asarray(directions[list(case.family.params).index(name)])
+            each = (gradient * d).reshape(n, -1).sum(axis=-1)
+            expected = mx.grad(lambda t, name=name, exact=exact: exact(t, name))(mx.array(0.0)).item()
+            assert_within_mc(each.mean(), expected, each.std() / np.sqrt(n) + 1e-5 * (1 + abs(expected)))
+
+
+def direction(domain, p) -> mx.array:
+    d = np.random.default_rng(3).normal(size=np.shape(p))
+    if domain.event_ndim == 2 and "definite" in domain.name:
+        d = d + d.swapaxes(-1, -2)
+    return as_array(np.tril(d) if "triangular" in domain.name else d)
+
+
+@each(lambda c: samples(c) and not c.family.pathwise)
+def test_a_family_without_reparametrised_draws_says_so(case):
+    with pytest.raises(UsageError, match=f"{case.family.name} has no reparametrised draws"):
+        case.family(*case.points[0]).rsample(key=mx.random.key(0))
 
 
 # ---- the generative function interface -------------------------------------------------------------------------------
@@ -404,15 +513,40 @@ def test_the_distribution_function_agrees_with_the_oracle(case, point):
         close(case, case.family(*params).cdf(x), case.at(point).cdf(np.asarray(x, dtype=np.float64)))
 
 
+@each_point(lambda c: is_scalar(c) and c.family.defines("cdf"))
+def test_the_logarithms_of_the_tails_agree_with_the_oracle(case, point):
+    x = mx.concatenate([interesting(case, point).astype(mx.float32), mx.array([-np.inf, np.inf])])
+    xs, oracle = np.asarray(x, dtype=np.float64), case.at(point)
+    with np.errstate(all="ignore"):
+        below = np.asarray(oracle.cdf(xs))
+        tails = {"log_cdf": np.log(below), "log_survival": np.log1p(-below)}
+        law = {"log_cdf": getattr(oracle, "logcdf", None), "log_survival": getattr(oracle, "logsf", None)}
+        for what, expected in tails.items():
+            known = expected > np.log(0.1)
+            if case.family.defines(what) and law[what] is not None:  # in the tail too, while scipy's has digits
+                truth = law[what](xs)
+                known = truth > -80.0
+            else:
+                truth = expected
+            for params in (point, tuple(map(as_array, point))):
+                found = np.asarray(getattr(case.family(*params), what)(x))
+                assert not np.isnan(found).any()
+                # Of a probability above 1/10 that is right to VALUE_ATOL, the logarithm is to ten times that.
+                atol = np.where(expected > np.log(0.1), 10.0, 1.0) * (case.atol or VALUE_ATOL)
+                error = np.abs(found - truth)[known]
+                assert (error <= atol[known] + (case.rtol or VALUE_RTOL) * np.abs(truth)[known]).all()
+
+
 @each_point(lambda c: is_scalar(c) and defines("quantile")(c))
 def test_the_quantile_function_agrees_with_the_oracle(case, point):
     q = mx.array([0.0, 1e-6, 0.01, 0.2, 0.5, 0.7, 0.99, 0.9999, 1.0])
     level, oracle = np.asarray(q, dtype=np.float64), case.at(point)
     expected = oracle.ppf(level)
+    if case.family.discrete:
+        expected[0] += 1.0  # scipy puts the 0-quantile of integers one below the lowest
     for params in (point, tuple(map(as_array, point))):
         found = np.asarray(case.family(*params).quantile(q), dtype=np.float64)
-        ends = [-1] if case.family.discrete else [0, -1]  # scipy puts the 0-quantile of integers one below the lowest
-        assert_exact(found[ends], expected[ends])
+        assert_exact(found[[0, -1]], expected[[0, -1]].astype(np.float32).astype(np.float64))
         # Where the distribution is narrow beside its location, x is right if its probability is.
         right = np.isclose(found, expected, rtol=case.rtol or VALUE_RTOL, atol=VALUE_ATOL)
         right |= np.abs(oracle.cdf(found) - level) <= VALUE_RTOL * level + case.quantile_atol

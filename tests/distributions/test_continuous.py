@@ -6,13 +6,13 @@ import mlx.core as mx
 import mpmath
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import special, stats
 
 import genmlx.distributions as d
 from genmlx.core import execution
 from genmlx.numerics.errors import DomainError, ImproperPriorError, ShapeError, UsageError
 from genmlx.numerics.random import split
-from helpers.tolerances import assert_close, assert_exact, assert_gradient_close
+from helpers.tolerances import assert_close, assert_exact, assert_gradient_close, assert_within_mc
 
 INF = math.inf
 
@@ -270,3 +270,31 @@ def operations(f, *arrays):
 )
 def test_parameters_that_are_numbers_cost_no_operation(family, params, most):
     assert operations(lambda x: family.log_prob(x, *params), mx.array(0.5)) <= most
+
+
+# ---- reparametrised directions ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("family", "point", "length"),
+    [
+        (d.von_mises, (0.5, 2.0), lambda kappa: special.i1e(kappa) / special.i0e(kappa)),
+        (d.von_mises, (-2.0, 0.25), lambda kappa: special.i1e(kappa) / special.i0e(kappa)),
+        (d.wrapped_normal, (3.0, 0.75), lambda sigma: np.exp(-0.5 * sigma**2)),
+        (d.wrapped_cauchy, (1.0, 0.5), lambda scale: np.exp(-scale)),
+    ],
+)
+def test_reparametrised_angles_carry_the_derivatives_of_their_mean_direction(family, point, length):
+    # E cos x and E sin x are those of the direction, times the resultant length: functions that the cut does not see.
+    n, (mu, spread) = 20_000, point
+    params = [mx.full((n,), p) for p in point]
+    h = 1e-5
+    slope = (length(spread + h) - length(spread - h)) / (2 * h)
+    expected = {
+        mx.cos: (-length(spread) * np.sin(mu), slope * np.cos(mu)),
+        mx.sin: (length(spread) * np.cos(mu), slope * np.sin(mu)),
+    }
+    for f, derivatives in expected.items():
+        found = mx.grad(lambda *p, f=f: mx.sum(f(family.rsample(mx.random.key(3), *p, (n,)))), argnums=(0, 1))(*params)
+        for each, derivative in zip(map(np.asarray, found), derivatives, strict=True):
+            assert_within_mc(each.mean(), derivative, each.std() / np.sqrt(n))

@@ -8,14 +8,17 @@ from scipy import stats
 import genmlx as gm
 from genmlx.distributions.bijectors import Exp, Scale, Shift, Simplex, bijector_for
 from genmlx.numerics.errors import DomainError, ShapeError, UsageError
-from helpers.tolerances import assert_close
+from helpers.tolerances import assert_close, assert_within_mc
 
 
 @pytest.mark.parametrize(
     ("wrong", "error", "text"),
     [
         (lambda: gm.truncated(3.0, 0.0, 1.0), UsageError, "truncated takes the call of a distribution"),
-        (lambda: gm.truncated(gm.poisson(1.0), 0.0, 1.0), UsageError, "poisson is discrete"),
+        (lambda: gm.truncated(gm.dirichlet([1.0, 2.0]), 0.0, 1.0), UsageError, "dirichlet has vectors or matrices"),
+        (lambda: gm.censored(3.0, 0.0, 1.0), UsageError, "censored takes the call of a distribution"),
+        (lambda: gm.censored(gm.normal(0.0, 1.0), 1.0, 0.0).log_prob(0.5), DomainError, "'hi' of censored"),
+        (lambda: gm.censored(gm.von_mises(0.0, 1.0), 0.0), UsageError, "von_mises has no cdf"),
         (lambda: gm.truncated(gm.normal(0.0, 1.0), 1.0, 0.0).log_prob(0.5), DomainError, "'hi' of truncated"),
         (lambda: gm.truncated(gm.normal(0.0, -1.0), 0.0, 1.0).log_prob(0.5), DomainError, "'sigma' of normal"),
         (lambda: gm.truncated(gm.normal(0.0, 1.0), 0.0, 1.0).mean(), UsageError, "no mean"),
@@ -40,8 +43,8 @@ def test_wrong_arguments_are_errors(wrong, error, text):
 
 
 def test_a_family_without_quantiles_cannot_be_truncated():
-    with pytest.raises(UsageError, match="student_t has no"):
-        gm.truncated(gm.student_t(3.0), 0.0, 1.0)
+    with pytest.raises(UsageError, match="inverse_gaussian has no quantile"):
+        gm.truncated(gm.inverse_gaussian(3.0, 1.0), 0.0, 1.0)
 
 
 def test_the_support_of_a_transformed_call_has_coordinates():
@@ -74,3 +77,53 @@ def test_they_are_choices_in_a_model():
     expected += stats.norm(positive, 1).logpdf(pair[:, 0]) + stats.expon().logpdf(pair[:, 1])
     expected += stats.lognorm(1, scale=np.exp(positive)).logpdf(size)
     assert_close(trace.score, expected)
+
+
+def test_a_truncated_count_is_counted_from_its_bound():
+    law = stats.poisson(1.5)
+    k = np.arange(8)
+    expected = np.where((k >= 1) & (k <= 5), law.logpmf(k) - np.log(law.cdf(5) - law.cdf(0)), -np.inf)
+    for call in (gm.truncated(gm.poisson(1.5), 1, 5), gm.truncated(gm.poisson(1.5), 0.5, 5.25)):
+        assert_close(call.log_prob(k), expected)
+        draws = call.sample(key=mx.random.key(0), shape=20_000)
+        assert draws.dtype == mx.int32
+        counts = np.bincount(np.asarray(draws), minlength=8)
+        assert stats.chisquare(counts[1:6], 20_000 * np.exp(expected[1:6])).pvalue > 1e-4
+        assert_close(call.cdf(k), np.cumsum(np.exp(expected)))
+        assert call.quantile([0.0, 0.999999, 1.0]).tolist() == [1.0, 5.0, 5.0]
+
+
+def test_a_truncated_upper_tail_keeps_its_digits():
+    x = np.array([100.0, 100.5, 101.0])
+    call = gm.truncated(gm.exponential(1.0), 100.0, 101.0)
+    assert_close(call.log_prob(x), stats.truncexpon(1.0, loc=100.0).logpdf(x), rtol=1e-5, atol=1e-5)  # x has 7 digits
+    assert_close(call.cdf(x), stats.truncexpon(1.0, loc=100.0).cdf(x))
+    assert_close(
+        gm.truncated(gm.normal(0.0, 1.0), 6.0, 8.0).log_prob(6.0), gm.truncated_normal(0.0, 1.0, 6.0, 8.0).log_prob(6.0)
+    )
+
+
+def test_censored_values_have_the_probability_of_their_bound():
+    normal, x = stats.norm(0.5, 2.0), np.array([-1.5, -1.0, 0.3, 3.0, 4.0])
+    expected = [-np.inf, normal.logcdf(-1.0), normal.logpdf(0.3), normal.logsf(3.0), -np.inf]
+    for lo, hi in ((-1.0, 3.0), (mx.array(-1.0), mx.array(3.0))):
+        call = gm.censored(gm.normal(0.5, 2.0), lo, hi)
+        assert_close(call.log_prob(x), expected)
+        assert_close(call.cdf(x), [0.0, *normal.cdf(x[1:3]), 1.0, 1.0])
+        draws = np.asarray(call.sample(key=mx.random.key(1), shape=20_000))
+        at_bounds = np.array([(draws == -1.0).mean(), (draws == 3.0).mean()])
+        p = np.array([normal.cdf(-1.0), normal.sf(3.0)])
+        assert_within_mc(at_bounds, p, np.sqrt(p * (1 - p) / 20_000))
+    counts = gm.censored(gm.poisson(3.0), 1, 5)
+    law = stats.poisson(3.0)
+    assert_close(counts.log_prob([0, 1, 3, 5, 6]), [-np.inf, law.logcdf(1), law.logpmf(3), law.logsf(4), -np.inf])
+    assert_close(np.exp(counts.log_prob(np.arange(1, 6))).sum(), 1.0)
+
+
+def test_the_likelihood_of_censored_times_has_its_gradient():
+    times = mx.array([0.5, 2.0, 4.0, 4.0])  # the last two were cut off at 4: d/d rate of 2 log(rate) - rate * sum
+
+    def log_likelihood(rate):
+        return mx.sum(gm.censored(gm.exponential(rate), hi=4.0).log_prob(times))
+
+    assert_close(mx.grad(log_likelihood)(mx.array(0.5)), 2 / 0.5 - 10.5)

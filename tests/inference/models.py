@@ -4,8 +4,13 @@ import mlx.core as mx
 
 import genmlx as gm
 from genmlx import gen, normal
+from genmlx.core.batched import Batched
+from genmlx.core.choicemap import EMPTY, Stack, lifted
+from genmlx.core.gfi import GenerativeFunction
+from genmlx.core.trace import AssessResult, GenerateResult, RegenerateResult, Trace, UpdateResult
 from genmlx.distributions.bernoulli import bernoulli
 from genmlx.distributions.categorical import categorical
+from genmlx.numerics.pytree import record
 
 __all__ = [
     "LINE_OBSERVATIONS",
@@ -16,6 +21,7 @@ __all__ = [
     "location",
     "lost_observation",
     "nested",
+    "rows",
     "resized",
     "selected",
     "selected_by_python",
@@ -126,3 +132,80 @@ def tilted():
     x = normal(0.0, 1.0) @ "x"
     gm.factor("tilt", 0.5 * x)
     return x
+
+
+class Rows(GenerativeFunction):
+    """n executions of a function, whose choices are a stack: what combinators make, in little.
+
+    Constraints cover all elements alike, and so do selections.
+    """
+
+    name = "rows"
+
+    def __init__(self, kernel, n):
+        self.batch = Batched(kernel, n)
+
+    def __eq__(self, other):
+        return isinstance(other, Rows) and self.batch == other.batch
+
+    def __hash__(self):
+        return hash(self.batch)
+
+    def _trace(self, args, inner):
+        return RowsTrace(self, args, inner.retval, mx.sum(inner.score), inner)
+
+    def _given(self, constraints):
+        return lifted(constraints.gather((slice(None),)), 1)
+
+    def simulate(self, key, args):
+        return self._trace(args, self.batch.simulate(key, args))
+
+    def generate(self, key, args, constraints):
+        inner, weight = self.batch.generate(key, args, self._given(constraints))
+        return GenerateResult(self._trace(args, inner), mx.sum(weight))
+
+    def assess(self, args, choices):
+        weight, retval = self.batch.assess(args, self._given(choices))
+        return AssessResult(mx.sum(weight), retval)
+
+    def project(self, trace, selection):
+        return mx.sum(self.batch.project(trace.inner, selection.at(0)))
+
+    def update(self, key, trace, args, argdiffs, constraints):
+        u = self.batch.update(key, trace.inner, args, argdiffs, self._given(constraints))
+        discard = Stack(range(self.batch.n), lifted(u.discard, -1)) if u.discard else EMPTY
+        return UpdateResult(self._trace(args, u.trace), mx.sum(u.weight), discard, u.retdiff)
+
+    def regenerate(self, key, trace, args, argdiffs, selection):
+        g = self.batch.regenerate(key, trace.inner, args, argdiffs, selection.at(0))
+        return RegenerateResult(self._trace(args, g.trace), mx.sum(g.weight), g.retdiff)
+
+
+@record(lambda t: ((t.gen_fn, t.args, t.retval, t.score, t.inner), None), lambda _, c: RowsTrace(*c))
+class RowsTrace(Trace):
+    __slots__ = ("inner",)
+
+    def __init__(self, gen_fn, args, retval, score, inner):
+        super().__init__(gen_fn, args, retval, score)
+        self.inner = inner
+
+    @property
+    def choices(self):
+        return Stack(range(len(self.inner)), self.inner.inner.choices)
+
+    def with_args(self, args):
+        return RowsTrace(self.gen_fn, args, self.retval, self.score, self.inner.with_args(args))
+
+
+@gen
+def point(mu):
+    """One row: a latent and an observation."""
+    x = normal(mu, 1.0) @ "x"
+    return normal(x, 0.5) @ "y"
+
+
+@gen
+def rows(n):
+    """A stack of n rows below an address, with observations among their choices."""
+    mu = normal(0.0, 2.0) @ "mu"
+    Rows(point, n)(mu) @ "rows"

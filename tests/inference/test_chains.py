@@ -91,7 +91,7 @@ def test_a_trace_can_go_on_as_the_start_of_a_chain(chains):
 
 
 def test_statistics_have_arviz_names(chains):
-    assert list(chains.stats) == ["lp", "acceptance_rate", "accepted"]
+    assert list(chains.stats) == ["lp", "acceptance_rate", "accepted", "nan_weight"]
     for value in chains.stats.values():
         assert value.shape == (3, 25)
     rate, accepted = np.array(chains.stats["acceptance_rate"]), np.array(chains.stats["accepted"])
@@ -167,7 +167,7 @@ def test_arviz_data_has_posterior_statistics_and_data(chains):
     assert data.posterior["a"].dims[:2] == ("chain", "draw")
     assert data.posterior["a"].shape == (3, 25, 3)
     assert_exact(data.posterior["sub.mu"].values, np.array(chains["sub", "mu"]))
-    assert set(data.sample_stats.data_vars) == {"lp", "acceptance_rate", "accepted"}
+    assert set(data.sample_stats.data_vars) == {"lp", "acceptance_rate", "accepted", "nan_weight"}
     assert data.observed_data["y"].values.tolist() == [1.0, 2.0, 3.0]
 
 

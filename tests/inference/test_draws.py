@@ -140,3 +140,12 @@ def test_a_column_is_new_after_another_draw():
     assert t.column(("x",)).shape == (1, 1)
     t.add([choicemap(x=2.0)], [mx.array(0.0)], [INFO])
     assert t.column(("x",)).tolist() == [[1.0, 2.0]]
+
+
+def test_draws_of_half_precision_are_read_in_single_precision():
+    """NumPy has no bfloat16; the traces keep it."""
+    x = mx.array([1.5, 3.140625], mx.bfloat16)
+    t = table(2, [{"x": x}, {"x": 2 * x}])
+    assert t.column(("x",)).dtype == mx.float32
+    assert t.column(("x",)).tolist() == [[[1.5, 3.140625]], [[3.0, 6.28125]]]
+    assert t.choices(1, 0)["x"].dtype == mx.bfloat16

@@ -76,6 +76,15 @@ def test_observations_are_never_resampled_even_when_they_are_selected(selection,
     assert_close(chains.stats["lp"], log_normal(mu, 0.0, 2.0) + log_normal(1.5, mu, 1.0))
 
 
+@pytest.mark.parametrize("selection", ["um", gm.NONE, gm.select(("mu", "x"))], ids=str)
+def test_a_kernel_that_selects_nothing_is_an_error_wherever_it_stands(selection, key):
+    """In a cycle, a choice whose name is mistyped would stay where it started, and nothing would say so."""
+    trace = location(2.0).generate({"y": 1.5}, key=key).trace
+    with pytest.raises(UsageError, match="there is nothing to move: .* selects no choice of location") as error:
+        k.cycle([k.mh("mu"), k.mh(selection)])(key, trace)
+    assert "k.when" in str(error.value)
+
+
 def test_the_default_selection_reaches_into_groups(key):
     chains = mh(nested(2), {"y": 0.3, "first": {"y": 1.0}}, samples=60, key=key)
     assert set(chains.addresses) == {("first", "mu"), ("second", "mu"), ("second", "y")}

@@ -6,7 +6,7 @@ import pytest
 
 import genmlx as gm
 from genmlx import Particles, importance_sampling, normal
-from genmlx.core.choicemap import choicemap
+from genmlx.core.choicemap import choicemap, lifted
 from genmlx.inference.resampling import METHODS
 from genmlx.numerics.errors import AddressError, UsageError, WeightError
 from helpers.keys import key_for
@@ -20,7 +20,7 @@ each_method = pytest.mark.parametrize("method", METHODS)
 def particles(log_weights, **choices):
     """Weighted values, without a model behind them."""
     values = choicemap({name: mx.array(v) for name, v in choices.items()})
-    return Particles(normal(0.0, 1.0), choicemap(), values, mx.array(log_weights))
+    return Particles(normal(0.0, 1.0), choicemap(), lifted(values, 1), mx.array(log_weights))
 
 
 def random_particles(n, name="particles", shape=()):
@@ -275,7 +275,8 @@ def test_arviz_data_of_one_heavy_particle_has_one_draw():
 
 def test_two_addresses_with_one_name_are_an_error_in_a_table():
     p = particles([0.0, 0.0], **{"a.b": [1.0, 2.0], "a": [3.0, 4.0]})
-    p = Particles(p.call, p.observations, choicemap({("a", "b"): p["a"], "a.b": p["a.b"]}), p.log_weights)
+    choices = lifted(choicemap({("a", "b"): p["a"], "a.b": p["a.b"]}), 1)
+    p = Particles(p.call, p.observations, choices, p.log_weights)
     with pytest.raises(AddressError, match=r"two addresses have the name 'a\.b' in a table"):
         p.to_arviz()
 

@@ -121,7 +121,7 @@ def test_step_keys_differ_in_effect_from_one_key_used_again(key):
 
 def test_chains_have_keys_of_their_own(key):
     log = []
-    starts = [location(5.0).generate({"y": 2.0, "mu": 1.0}).trace] * 3
+    starts = [location(5.0).generate({"y": 2.0, "mu": mu}).trace for mu in (1.0, 2.0, 3.0)]
 
     def kernel(key, trace):
         trace.score.item()  # one by one
@@ -396,6 +396,132 @@ def test_an_interrupt_before_the_first_draw_is_passed_on(start):
 def test_another_error_is_passed_on(start):
     with pytest.raises(ZeroDivisionError):
         run_chain(failing_at(5, k.mh("mu"), ZeroDivisionError()), start, samples=9)
+
+
+# ---- weights that say nothing ---------------------------------------------------------------------------------------
+
+
+@gen
+def below_zero():
+    """A scale that proposals may take below 0, where the density of y is NaN."""
+    s = normal(1.0, 1.0) @ "s"
+    normal(0.0, s + 0.0) @ "y"
+
+
+@pytest.mark.parametrize("chains", [1, 3])
+def test_nan_weights_are_counted_and_named_at_the_end(chains, key):
+    with pytest.warns(UserWarning) as record:
+        draws = mh(below_zero(), {"y": 0.5}, kernel=k.random_walk("s", 2.0), samples=60, chains=chains, key=key)
+    (warning,) = record
+    undefined = np.array(draws.stats["nan_weight"])
+    assert undefined.shape == (chains, 60)
+    assert 0 < undefined.sum() < undefined.size
+    assert not np.array(draws.stats["accepted"])[undefined].any()
+    assert (np.array(draws.stats["acceptance_rate"])[undefined] == 0).all()
+    text = str(warning.message)
+    assert f"{undefined.sum()} of {undefined.size} steps" in text
+    assert "parameter 'sigma' of normal must be positive, found -" in text
+    assert "at address 'y'" in text
+
+
+def test_nan_weights_of_steps_that_are_not_kept_are_counted_too(key):
+    with pytest.warns(UserWarning, match=r"(\d+) of 60 steps") as record:
+        draws = mh(below_zero(), {"y": 0.5}, kernel=k.random_walk("s", 2.0), samples=1, burn=59, key=key)
+    with pytest.warns(UserWarning, match="NaN"):
+        every = mh(below_zero(), {"y": 0.5}, kernel=k.random_walk("s", 2.0), samples=60, key=key)
+    assert draws.shape == (1, 1)
+    assert str(record[0].message).startswith(f"{np.array(every.stats['nan_weight']).sum()} of 60")
+
+
+@pytest.mark.parametrize("sds", [(2.0, 1e-3), (1e-3, 2.0)])
+def test_a_nan_in_a_kernel_of_kernels_is_counted_too(sds, key):
+    kernel = k.cycle([k.random_walk("s", sd) for sd in sds])
+    with pytest.warns(UserWarning, match="NaN"):
+        draws = mh(below_zero(), {"y": 0.5}, kernel=kernel, samples=60, key=key)
+    assert 0 < np.array(draws.stats["nan_weight"]).sum() < 60
+
+
+def test_the_step_that_is_explained_starts_where_it_started():
+    """The kernel runs away, to where no weight is NaN."""
+
+    def kernel(key, trace):
+        _, info = k.random_walk("s", 2.0)(key, trace)
+        return trace.update({"s": trace["s"] + 100.0}).trace, info
+
+    start = below_zero().generate({"s": 0.1, "y": 0.5}).trace
+    with pytest.warns(UserWarning) as record:
+        for seed in range(8):
+            run_chain(kernel, start, samples=1, key=gm.key(seed))
+    assert 1 < len(record) < 8
+    assert all("at address 'y'" in str(warning.message) for warning in record)
+
+
+def test_a_nan_of_the_proposal_is_told_from_one_of_the_model(key):
+    @gen
+    def proposal(trace):
+        normal(trace["mu"], mx.where(trace["mu"] > 1.5, mx.nan, 1.0)) @ "mu"
+
+    with pytest.warns(UserWarning, match="the model's density is finite, that of the proposal is not"):
+        mh(location(5.0), {"y": 2.0}, proposal=proposal, samples=60, initial={"mu": 0.5}, key=key)
+
+
+def test_chains_without_nan_weights_say_nothing(start, key, recwarn):
+    draws = run_chain(k.mh("mu"), start, samples=20, key=key)
+    assert not recwarn.list
+    assert not np.array(draws.stats["nan_weight"]).any()
+
+
+def test_a_chain_that_never_moves_says_so(start, key):
+    """Every proposal is impossible: the draws are constant, and ArviZ would call each of them independent."""
+    with pytest.warns(UserWarning, match="no chain accepted any of its 120 proposals"):
+        draws = run_chain(k.random_walk("mu", 1e4), start, samples=100, burn=20, key=key)
+    assert np.unique(np.array(draws["mu"])).size == 1
+
+
+def test_the_chains_that_never_move_are_named(key):
+    starts = [location(5.0).generate({"y": 2.0, "mu": mu}).trace for mu in (1.0, 2.0)]
+
+    def kernel(key, trace):
+        new, info = k.random_walk("mu", 0.1)(key, trace)
+        moves = trace["mu"] < 1.9
+        chosen = trace.update({"mu": mx.where(moves, new["mu"], trace["mu"])}).trace
+        return chosen, info._replace(accepted=info.accepted & moves)
+
+    with pytest.warns(UserWarning, match=r"of the chains \[1\] none accepted any of its 100 proposals"):
+        run_chain(kernel, starts, samples=100, key=key)
+
+
+# ---- equal starts ---------------------------------------------------------------------------------------------------
+
+
+def test_chains_that_start_from_one_point_say_that_r_hat_means_nothing(start, key):
+    with pytest.warns(UserWarning, match="all 3 chains start from the same point"):
+        run_chain(k.mh("mu"), [start] * 3, observations={"y": 2.0}, samples=2, key=key)
+    with pytest.warns(UserWarning, match="all 2 chains start from the same point"):
+        mh(location(5.0), {"y": 2.0}, initial={"mu": 1.0}, chains=2, samples=2, key=key)
+
+
+def test_dispersed_discrete_and_single_starts_say_nothing(start, key, recwarn):
+    apart = [start, location(5.0).generate({"y": 2.0, "mu": 3.0}).trace]
+    run_chain(k.mh("mu"), apart, observations={"y": 2.0}, samples=2, key=key)
+    run_chain(k.mh("mu"), start, samples=2, key=key)
+    mh(line(LINE_XS), LINE_OBSERVATIONS, initial={"slope": 2.0}, chains=2, samples=2, key=key)
+    mh(coins(1), {"y": 0.0}, initial={"bias": 1, ("coin", 0): 0}, chains=2, samples=2, key=key)
+    assert not recwarn.list
+
+
+def test_each_chain_draws_its_start_where_a_function_gives_them(key):
+    @gen
+    def spread(sd):
+        normal(100.0, sd) @ "mu"
+
+    chains = mh(
+        location(5.0), {"y": 2.0}, initial=spread(2.0), kernel=lambda _, t: still(t), chains=200, samples=1, key=key
+    )
+    mu = np.array(chains["mu"])[:, 0]
+    assert len(np.unique(mu)) == 200
+    assert_within_mc(mu.mean(), 100.0, 2.0 / np.sqrt(200))
+    assert_within_mc(((mu - 100.0) ** 2).mean(), 4.0, 4.0 * np.sqrt(2 / 200))
 
 
 # ---- progress -------------------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import genmlx as gm
-from genmlx.core.choicemap import Group, Leaf, Stack, lifted, selection_of
+from genmlx.core.choicemap import Group, Leaf, Stack, choices_at, lifted, selection_of
 from genmlx.numerics.pytree import flatten, join_arrays, map_arrays, split_arrays, unflatten
 from helpers.tolerances import assert_exact
 from helpers.traces import assert_same_choices
@@ -156,6 +156,19 @@ def test_dict_round_trip(choices):
 
 
 @MANY
+@given(maps, st.integers(0, 2))
+def test_a_map_is_made_again_of_what_it_stores(choices, axes):
+    for _ in range(axes):
+        choices = lifted(choices.map(lambda v: mx.stack([v, v + 1.0, v + 2.0])), 1)
+    stored = dict(choices.stored())  # the patterns can be keys
+    again = choices_at(stored.items(), axes)
+    assert flatten(again)[1] == flatten(choices)[1]  # stacks are stacks again
+    assert_same_choices(again, choices)
+    for pattern, value in stored.items():
+        assert_exact(choices[pattern], value)
+
+
+@MANY
 @given(maps)
 def test_tree_round_trips(choices):
     leaves, treedef = flatten(choices)
@@ -177,6 +190,17 @@ def test_selection_of_a_map_is_the_set_of_its_paths(choices):
     for path in choices.paths():
         assert path in selection
         assert (*path, "deeper") not in selection
+
+
+@MANY
+@given(maps, st.integers(0, 8))
+def test_what_is_observed_one_by_one_and_the_rest_make_the_whole(choices, n):
+    """Some elements of a stack may be observed and others not, or in parts."""
+    observed = gm.choicemap(dict(list(choices.items())[:n]))
+    for given_as in (observed, choices.filter(selection_of(observed))):
+        free = choices.filter(~selection_of(given_as))
+        assert as_plain(free) == {p: v for p, v in as_plain(choices).items() if p not in observed}
+        assert as_plain(free | given_as) == as_plain(choices)
 
 
 @MANY

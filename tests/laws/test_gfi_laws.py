@@ -32,12 +32,17 @@ from helpers.traces import (
 
 
 def every(keep=lambda entry: True, keys=2):
-    """Run the test on the entries of the registry, at some keys: at twice as many where they decide which branch runs."""
+    """Run the test on the entries of the registry, at some keys: at twice as many where they decide which branch runs.
 
-    def seeds(name):
-        return range(11, 12 if "batched" in name else 11 + 2 * keys if ENTRIES[name].branches else 11 + keys)
+    Half of the keys belong to the slow tests, so that who works on the registry does not wait for them.
+    """
 
-    return pytest.mark.parametrize(("name", "seed"), [(name, s) for name in entries(keep) for s in seeds(name)])
+    def cases(name):
+        n = 1 if "batched" in name else 2 * keys if ENTRIES[name].branches else keys
+        marks = [() if i < (n + 1) // 2 else pytest.mark.slow for i in range(n)]
+        return [pytest.param(name, 11 + i, marks=mark) for i, mark in enumerate(marks)]
+
+    return pytest.mark.parametrize(("name", "seed"), [case for name in entries(keep) for case in cases(name)])
 
 
 def each(keep=lambda entry: True):

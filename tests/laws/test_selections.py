@@ -80,6 +80,16 @@ def test_uniform_selections_do_not_tell_ints_apart(s, i, j, path):
         assert ((i, *path) in s) == ((j, *path) in s)
 
 
+@MANY
+@given(selections, st.integers(0, 3), st.integers(1, 4), st.integers(1, 2), paths)
+def test_a_selection_over_indices_is_what_it_is_at_each_of_them(s, start, length, step, path):
+    indices = range(start, start + step * length, step)
+    below = s.over(indices)
+    if below is not None:
+        for i in indices:
+            assert ((i, *path) in s) == (path in below)
+
+
 @gen
 def leaf(m):
     x = normal(m, 1.0) @ "x"

@@ -13,6 +13,10 @@ from genmlx.numerics.errors import AddressError, GenMLXError, format_path
         ((3,), "3"),
         (("a", 0, "x"), "('a', 0, 'x')"),
         (("s", slice(None), "y"), "('s', :, 'y')"),
+        (("s", range(3), "y"), "('s', :, 'y')"),
+        (("s", range(1, 3), "y"), "('s', 1:3, 'y')"),
+        (("s", slice(1, 6, 2)), "('s', 1:6:2)"),
+        ((slice(None),), ":"),
         ((), "()"),
     ],
 )

@@ -419,6 +419,7 @@ CALLS: dict[str, Callable[[mx.array], mx.array]] = {
     "cauchy": lambda k: samplers.cauchy(k, (2,)),
     "dirichlet": lambda k: samplers.dirichlet(k, mx.array([[0.1, 1.0, 9.0]])),
     "exponential": lambda k: samplers.exponential(k, mx.array([1.0, 5.0])),
+    "from_table": lambda k: samplers.from_table(k, mx.array([[0.1, 0.2, 0.7], [0.0, 1.0, 0.0]])),
     "geometric": lambda k: samplers.geometric(k, mx.array([0.01, 0.02])),
     "gumbel": lambda k: samplers.gumbel(k, (2,)),
     "inverse_wishart": lambda k: samplers.inverse_wishart(k, 3.5, TRIL),
@@ -473,22 +474,26 @@ def test_vmap_over_keys_equals_one_by_one_for_large_shapes(draw: Callable[[mx.ar
 
 
 @pytest.mark.parametrize(
-    ("name", "limit"), [("standard_gamma", 100), ("poisson", 400), ("binomial", 400), ("von_mises", 120)]
+    "name", ["standard_gamma", "poisson", "binomial", "negative_binomial", "multinomial", "from_table", "von_mises"]
 )
-def test_memory_for_many_draws_is_a_few_values_each(name: str, limit: int, key: mx.array) -> None:
-    """In bytes a draw, with all that MLX has in flight; candidates along an axis take 190 to 2000."""
+def test_many_draws_have_at_most_64_bytes_each_in_flight(name: str, key: mx.array) -> None:
+    """Beside the draws; candidates along an axis take 190 to 2000."""
     shape = (200_000,)
     calls = {
         "standard_gamma": lambda: samplers.standard_gamma(key, 2.0, shape),
         "poisson": lambda: samplers.poisson(key, 30.0, shape),
         "binomial": lambda: samplers.binomial(key, 100, 0.5, shape),
+        "negative_binomial": lambda: samplers.negative_binomial(key, 3.0, 0.5, shape),
+        "multinomial": lambda: samplers.multinomial(key, 100, [0.2, 0.3, 0.5], shape),
+        "from_table": lambda: samplers.from_table(key, mx.ones(300), shape),
         "von_mises": lambda: samplers.von_mises(key, 0.0, 2.0, shape),
     }
     memory.clear_cache()
     memory.reset_peak()
     before = memory.memory_report().active
-    mx.eval(calls[name]())
-    assert (memory.memory_report().peak - before) / shape[0] < limit
+    draws = calls[name]()
+    mx.eval(draws)
+    assert (memory.memory_report().peak - before - draws.nbytes) / draws.size <= 64
 
 
 def test_vmap_over_parameters_equals_one_by_one(key: mx.array) -> None:
@@ -584,3 +589,32 @@ def test_other_gradients(key: mx.array) -> None:
     for f in (samplers.standard_gamma, samplers.student_t, samplers.poisson):  # constants, as documented
         assert mx.grad(lambda v, f=f: 1.0 * f(key, v))(rate).item() == 0.0
     assert mx.grad(lambda p: 1.0 * samplers.geometric(key, p))(mx.array(1.0)).item() == 0.0
+
+
+def test_indices_from_a_table_have_its_probabilities(key: mx.array) -> None:
+    p = np.array([0.0, 0.3, 0.0, 0.5, 0.2, 0.0])
+    table = mx.array(np.stack([p, p[::-1]]).astype(np.float32))
+    draws = np.array(samplers.from_table(key, 7.0 * table, (50_000, 2)))  # the table of each column
+    for column, expected in zip(draws.T, (p, p[::-1]), strict=True):
+        counts = np.bincount(column, minlength=6)
+        assert (counts[expected == 0.0] == 0).all()
+        assert_plausible(stats.chisquare(counts[expected > 0.0], 50_000 * expected[expected > 0.0]).pvalue)
+    assert (np.array(samplers.from_table(key, [3.0], (4,))) == 0).all()
+    keys = mx.random.split(key, 2)
+    mapped = mx.vmap(lambda k, t: samplers.from_table(k, t, (10,)))(keys, table)
+    assert_exact(mapped, mx.stack([samplers.from_table(keys[i], table[i], (10,)) for i in range(2)]))
+
+
+def test_many_counts_follow_the_law_of_few(key: mx.array) -> None:
+    """Above 2^17 values counts are drawn in blocks, with parameters that differ from value to value."""
+    rate = mx.broadcast_to(mx.array([3.0, 40.0]), (100_000, 2))
+    draws = np.array(samplers.poisson(key, rate))
+    for column, mean in zip(draws.T, (3.0, 40.0), strict=True):
+        top = int(mean + 8 * math.sqrt(mean))
+        expected = stats.poisson(mean).pmf(np.arange(top))
+        counts = np.bincount(column, minlength=top)[:top]
+        common = expected * len(column) > 5
+        observed = np.append(counts[common], len(column) - counts[common].sum())
+        wanted = np.append(expected[common], 1 - expected[common].sum()) * len(column)
+        assert_plausible(stats.chisquare(observed, wanted).pvalue)
+    assert np.corrcoef(draws[:12_500, 0], draws[12_500:25_000, 0])[0, 1] < 0.05  # blocks have keys of their own

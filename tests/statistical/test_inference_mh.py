@@ -36,6 +36,13 @@ def assert_normal(draws, mean, sd, max_se):
     assert_mean(z**2, 1.0, 3 * max_se)
 
 
+@gen
+def around(values):
+    """Where chains start."""
+    for address, value in values.items():
+        normal(value, 0.5) @ address
+
+
 # ---- the exact numbers ----------------------------------------------------------------------------------------------
 
 
@@ -59,7 +66,7 @@ def test_the_line(name):
         line(LINE_XS),
         LINE_OBSERVATIONS,
         kernel=LINE_KERNELS[name],
-        initial={"slope": 2.0, "intercept": 0.0},
+        initial=around({"slope": 2.0, "intercept": 0.0}),
         samples=40,
         burn=60,
         chains=1000,
@@ -95,7 +102,7 @@ def test_a_normal_mean(data, prior_sd, kernel):
         measurements(len(data), prior_sd),
         {"x": dict(enumerate(data))},
         kernel=kernel,
-        initial={"mu": 2.5},
+        initial=around({"mu": 2.5}),
         samples=20,
         burn=30,
         chains=1000,

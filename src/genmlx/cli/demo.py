@@ -43,6 +43,7 @@ class Size(NamedTuple):
 
 FULL = Size(chains=4, samples=3000, burn=500, particles=200_000)
 QUICK = Size(chains=2, samples=500, burn=200, particles=20_000)
+_DISPERSION = 5.0  # standard deviations of the posterior by which the chains of the regression start apart
 
 
 class Estimate(NamedTuple):
@@ -98,21 +99,32 @@ def random_walk(scale_tril: mx.array, sigma_sd: float) -> gm.GenerativeFunction:
     return proposal
 
 
+@gm.gen
+def starting_points(fit: mx.array, scale_tril: mx.array, residual_sd: float) -> None:
+    """Where a chain starts: around the least squares fit, and much further from it than the posterior is wide."""
+    gm.multivariate_normal(fit, scale_tril=scale_tril) @ "beta"
+    gm.log_normal(math.log(residual_sd), 0.5) @ "sigma"
+
+
 def infer_regression(size: Size) -> gm.Chains:
-    """The posterior of `regression`, from chains that start at the least squares fit and move on its scale."""
+    """The posterior of `regression`, from chains that start far apart and move on the scale of the posterior.
+
+    If they agree in the end, it is not because they began in one place: R-hat means something.
+    """
     kidiq = data.load("kidiq")
     hs, iq, score = (np.asarray(kidiq[column], np.float64) for column in ("mom_hs", "mom_iq", "kid_score"))
     design = np.column_stack([np.ones_like(hs), hs, iq, hs * iq])
     fit, *_ = np.linalg.lstsq(design, score, rcond=None)
     residual_sd = float(np.std(score - design @ fit))
     # Gaussian approximation of the posterior; 2.38 / sqrt(5) is the best step on it (Roberts, Gelman, Gilks 1997).
-    step = 2.38 / np.sqrt(5) * residual_sd
-    scale_tril = step * np.linalg.cholesky(np.linalg.inv(design.T @ design))
+    scale_tril = residual_sd * np.linalg.cholesky(np.linalg.inv(design.T @ design))
+    sigma_sd = residual_sd / math.sqrt(2 * len(score))
+    step = 2.38 / math.sqrt(5)
     return gm.mh(
         regression(kidiq["mom_hs"], kidiq["mom_iq"]),
         {"kid_score": kidiq["kid_score"]},
-        proposal=random_walk(mx.array(scale_tril, mx.float32), step / math.sqrt(2 * len(score))),
-        initial={"beta": mx.array(fit, mx.float32), "sigma": residual_sd},
+        proposal=random_walk(mx.array(step * scale_tril, mx.float32), step * sigma_sd),
+        initial=starting_points(mx.array(fit, mx.float32), mx.array(_DISPERSION * scale_tril, mx.float32), residual_sd),
         samples=size.samples,
         burn=size.burn,
         chains=size.chains,

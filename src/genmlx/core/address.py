@@ -1,18 +1,22 @@
 """Addresses: the names of random choices.
 
 An address is a string, an int, or a tuple of these (a path). Inside the package it is always a path: a tuple, ``()``
-for a distribution's own choice. Where choices are looked up, a path may also hold slices:
-``("steps", slice(None), "x")``.
+for a distribution's own choice. Where choices are looked up, a path may also hold slices or ranges of ints, and is
+called a pattern: ``("steps", slice(None), "x")``. The pattern of a stored array has a range (which, unlike a slice, can
+be the key of a dict).
 """
+
+from typing import Any
 
 import mlx.core as mx
 
 from genmlx.numerics.errors import AddressError
 
-__all__ = ["Address", "Component", "Path", "as_path", "as_pattern", "bare"]
+__all__ = ["Address", "Component", "Path", "Pattern", "as_path", "as_pattern", "bare"]
 
 Component = str | int
 Path = tuple[Component, ...]
+Pattern = tuple[Component | slice | range, ...]
 Address = Component | Path
 
 
@@ -31,15 +35,14 @@ def as_path(address: object) -> Path:
     return (_component(address),)
 
 
-def as_pattern(address: object) -> tuple[Component | slice, ...]:
-    """Like `as_path`, but slices are allowed."""
-    if isinstance(address, tuple):
-        return tuple([c if isinstance(c, slice) else _component(c) for c in address])
-    return (address if isinstance(address, slice) else _component(address),)
+def as_pattern(address: object) -> Pattern:
+    """Like `as_path`, but slices and ranges are allowed."""
+    parts = address if isinstance(address, tuple) else (address,)
+    return tuple([c if isinstance(c, slice | range) else _component(c) for c in parts])
 
 
-def bare(path: Path) -> Address:
-    """A path as the user writes it: a single component stands alone."""
+def bare(path: tuple[Any, ...]) -> Any:
+    """A path or pattern as the user writes it: a single component stands alone."""
     return path[0] if len(path) == 1 else path
 
 

@@ -18,12 +18,12 @@ Merging is right-biased (``a | b``: b wins); a value never silently becomes a gr
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 
 import mlx.core as mx
 
-from genmlx.core.address import Component, Path, as_pattern, bare
+from genmlx.core.address import Component, Path, Pattern, as_pattern, bare
 from genmlx.core.selection import ALL, NONE, Selection
 from genmlx.numerics.errors import AddressError, ConstraintError, ShapeError, UsageError, format_path
 from genmlx.numerics.fixed import fixed
@@ -44,6 +44,8 @@ __all__ = [
     "as_choicemap",
     "as_value",
     "choicemap",
+    "choices_at",
+    "lifted",
     "selection_of",
 ]
 
@@ -131,8 +133,8 @@ class ChoiceMap(abc.ABC):
         """The components at this level, with what is under each."""
 
     @abc.abstractmethod
-    def _gather(self, pattern: tuple[Component | slice, ...]) -> ChoiceMap:
-        """What is at a pattern, as a choice map; slices become leading axes."""
+    def gather(self, pattern: Pattern) -> ChoiceMap:
+        """What is at a pattern, as a choice map, `EMPTY` if there is nothing; slices become leading axes."""
 
     # What follows from it.
 
@@ -150,14 +152,14 @@ class ChoiceMap(abc.ABC):
 
     def get(self, address: object, default: Any = None) -> Any:
         """The value at an address, the choice map at a group, or ``default``."""
-        node = self._gather(as_pattern(address))
+        node = self.gather(as_pattern(address))
         if node.is_empty:
             return default
         return node if node.value is None else node.value
 
     def __getitem__(self, address: object) -> Any:
         pattern = as_pattern(address)
-        node = self._gather(pattern)
+        node = self.gather(pattern)
         if node.is_empty:
             raise AddressError(
                 f"there is no choice at {format_path(pattern)}",
@@ -166,7 +168,7 @@ class ChoiceMap(abc.ABC):
         return node if node.value is None else node.value
 
     def __contains__(self, address: object) -> bool:
-        return not self._gather(as_pattern(address)).is_empty
+        return not self.gather(as_pattern(address)).is_empty
 
     def set(self, address: object, value: Any) -> ChoiceMap:
         """A copy with ``value`` (a value, a dict or a choice map) at an address; what was there is replaced.
@@ -176,7 +178,7 @@ class ChoiceMap(abc.ABC):
         """
         return self._set(as_pattern(address), _node(value), 0)
 
-    def _set(self, pattern: tuple[Component | slice, ...], new: ChoiceMap, depth: int) -> ChoiceMap:
+    def _set(self, pattern: Pattern, new: ChoiceMap, depth: int) -> ChoiceMap:
         if not pattern:
             return new
         if self.value is not None:
@@ -185,7 +187,7 @@ class ChoiceMap(abc.ABC):
                 fix="remove the value first with cm.filter(~gm.select(address)), or choose another address",
             )
         head, *tail = pattern
-        if isinstance(head, slice):
+        if isinstance(head, slice | range):
             indices = _range(head, new, depth)
             return self | Stack(indices, EMPTY._set(tuple(tail), new, depth + 1))
         if isinstance(self, Stack):
@@ -212,8 +214,8 @@ class ChoiceMap(abc.ABC):
                 for path, value in below.items():
                     yield (component, *path), value
 
-    def stored(self) -> Iterator[tuple[tuple[Component | slice, ...], Array]]:
-        """All stored arrays, as (pattern, array): one entry for a stack, with ``slice(None)`` for its index."""
+    def stored(self) -> Iterator[tuple[Pattern, Array]]:
+        """All stored arrays, as (pattern, array): one entry for a stack, with the range of its indices."""
         for component, below in self.components():
             for path, value in below.stored():
                 yield (component, *path), value
@@ -297,10 +299,10 @@ class Leaf(ChoiceMap):
     def items(self) -> Iterator[tuple[Path, Array]]:
         yield (), self._value
 
-    def stored(self) -> Iterator[tuple[tuple[Component | slice, ...], Array]]:
+    def stored(self) -> Iterator[tuple[Pattern, Array]]:
         yield (), self._value
 
-    def _gather(self, pattern: tuple[Component | slice, ...]) -> ChoiceMap:
+    def gather(self, pattern: Pattern) -> ChoiceMap:
         return EMPTY if pattern else self
 
 
@@ -336,15 +338,15 @@ class Group(ChoiceMap):
     def components(self) -> list[tuple[Component, ChoiceMap]]:
         return list(self._children.items())
 
-    def _gather(self, pattern: tuple[Component | slice, ...]) -> ChoiceMap:
+    def gather(self, pattern: Pattern) -> ChoiceMap:
         if not pattern:
             return self
         head, *tail = pattern
-        if not isinstance(head, slice):
-            return self.child(head)._gather(tuple(tail))
+        if not isinstance(head, slice | range):
+            return self.child(head).gather(tuple(tail))
         found = sorted(c for c in self._children if isinstance(c, int))
-        wanted = range(*head.indices(max(found, default=-1) + 1))
-        return _stacked([self._children[i]._gather(tuple(tail)) for i in found if i in wanted])
+        wanted = _indices(head, max(found, default=-1) + 1)
+        return _stacked([self._children[i].gather(tuple(tail)) for i in found if i in wanted])
 
 
 @record(
@@ -381,8 +383,9 @@ class Stack(ChoiceMap):
         return self._inner.map(lambda v: mx.take(v, i, axis=self.axis) if self.axis else v[i])
 
     def filter(self, selection: Selection) -> ChoiceMap:
-        if selection.uniform:
-            inner = self._inner.filter(selection.at(0))
+        below = selection.over(self.indices)
+        if below is not None:
+            inner = self._inner.filter(below)
             return EMPTY if inner.is_empty else Stack(self.indices, inner, self.axis)
         return Group({i: below.filter(selection.at(i)) for i, below in self.components()})
 
@@ -395,17 +398,14 @@ class Stack(ChoiceMap):
     def components(self) -> list[tuple[Component, ChoiceMap]]:
         return [(i, self.child(i)) for i in self.indices]
 
-    def stored(self) -> Iterator[tuple[tuple[Component | slice, ...], Array]]:
-        whole = (
-            slice(None) if self.indices == range(len(self.indices)) else slice(self.indices.start, self.indices.stop)
-        )
+    def stored(self) -> Iterator[tuple[Pattern, Array]]:
         for path, value in self._inner.stored():
-            yield (whole, *path), value
+            yield (self.indices, *path), value
 
-    def _gather(self, pattern: tuple[Component | slice, ...]) -> ChoiceMap:
+    def gather(self, pattern: Pattern) -> ChoiceMap:
         if not pattern:
             return self
-        if not any(isinstance(c, slice) for c in pattern):
+        if not any(isinstance(c, slice | range) for c in pattern):
             return self.below(pattern)  # type: ignore[arg-type]
         return _under_axes(self, pattern, 0)
 
@@ -414,22 +414,22 @@ EMPTY: ChoiceMap = Group({})
 """The choice map without choices."""
 
 
-def _under_axes(node: ChoiceMap, pattern: tuple[Component | slice, ...], kept: int) -> ChoiceMap:
-    """`_gather` inside a stack: the arrays of ``node`` have ``kept`` axes in front that belong to outer slices."""
+def _under_axes(node: ChoiceMap, pattern: Pattern, kept: int) -> ChoiceMap:
+    """`ChoiceMap.gather` in a stack: ``kept`` axes in front of the arrays of ``node`` belong to slices further out."""
     for depth, head in enumerate(pattern):
         if not isinstance(node, Stack):
-            if isinstance(head, slice):
+            if isinstance(head, slice | range):
                 return EMPTY
             node = node.child(head)
             continue
         indices, axis = node.indices, node.axis + kept
-        if not isinstance(head, slice):
+        if not isinstance(head, slice | range):
             if head not in indices:
                 return EMPTY
             i = indices.index(int(head))
             node = node.inner.map(lambda v, i=i, axis=axis: mx.take(v, i, axis=axis))
             continue
-        rows = [indices.index(i) for i in range(*head.indices(indices.stop)) if i in indices]
+        rows = [indices.index(i) for i in _indices(head, indices.stop) if i in indices]
         if not rows:
             return EMPTY
         inner = node.inner
@@ -467,7 +467,7 @@ def _stacked(nodes: list[ChoiceMap]) -> ChoiceMap:
         raise AddressError(
             "the elements hold different addresses, so they do not form one array", fix="address them one by one"
         )
-    entries: list[tuple[tuple[Component | slice, ...], ChoiceMap]] = []
+    entries: list[tuple[Pattern, ChoiceMap]] = []
     for path in columns[0]:
         leaves = [column[path] for column in columns]
         entries.append(
@@ -486,7 +486,12 @@ def _stacked_values(values: list[Any], path: Path, axis: int) -> Any:
     return mx.stack(values, axis=axis)
 
 
-def _range(indices: slice, new: ChoiceMap, depth: int) -> range:
+def _indices(wanted: slice | range, end: int) -> range:
+    """The ints that a look-up asks for, where indices go up to ``end``."""
+    return wanted if isinstance(wanted, range) else range(*wanted.indices(end))
+
+
+def _range(indices: slice | range, new: ChoiceMap, depth: int) -> range:
     """The ints that a slice stands for, from the length of the values given for it."""
     sizes = {v.shape[depth] if v.ndim > depth else None for _, v in new.stored()}
     if len(sizes) != 1 or None in sizes:
@@ -548,7 +553,20 @@ def choicemap(choices: Mapping[Any, Any] | ChoiceMap | None = None, /, **named: 
     return _assembled(entries)
 
 
-def _assembled(entries: list[tuple[tuple[Component | slice, ...], ChoiceMap]]) -> ChoiceMap:
+def choices_at(stored: Iterable[tuple[Pattern, Any]], axes: int = 0) -> ChoiceMap:
+    """The choice map with these arrays at these patterns: the inverse of `ChoiceMap.stored`.
+
+    Args:
+        stored: patterns with arrays.
+        axes: how many axes of executions stand in front of every array.
+
+    Raises:
+        ConstraintError: two patterns meet at an address.
+    """
+    return lifted(_assembled([(pattern, Leaf(value)) for pattern, value in stored], axes), axes)
+
+
+def _assembled(entries: list[tuple[Pattern, ChoiceMap]], axes: int = 0) -> ChoiceMap:
     """One choice map from choices at patterns, none of which replaces another.
 
     The entries under one component are collected first: setting them one at a time would copy the group each time.
@@ -556,16 +574,16 @@ def _assembled(entries: list[tuple[tuple[Component | slice, ...], ChoiceMap]]) -
     if len(entries) == 1 and not entries[0][0]:
         return entries[0][1]
     here: ChoiceMap = EMPTY
-    tails: dict[Component, list[tuple[tuple[Component | slice, ...], ChoiceMap]]] = {}
+    tails: dict[Component, list[tuple[Pattern, ChoiceMap]]] = {}
     for pattern, new in entries:
-        if pattern and not isinstance(pattern[0], slice):
+        if pattern and not isinstance(pattern[0], slice | range):
             tails.setdefault(pattern[0], []).append((pattern[1:], new))
         else:
-            here = _joined(here, EMPTY._set(pattern, new, 0))
+            here = _joined(here, EMPTY._set(pattern, new, axes))
     children: dict[Component, ChoiceMap] = {}
     for component, below in tails.items():
         try:
-            children[component] = _assembled(below)
+            children[component] = _assembled(below, axes)
         except ConstraintError as error:
             raise error.within((component,)) from None
     return _joined(here, Group(children))
@@ -606,24 +624,37 @@ def as_choicemap(x: Any) -> ChoiceMap:
     return _node(x)
 
 
-def selection_of(choices: ChoiceMap) -> Selection:
-    """The addresses of the choices of a map, as a selection."""
-    return _Of(choices)
+def selection_of(choices: ChoiceMap, where: Callable[[Array], bool] | None = None) -> Selection:
+    """The addresses of the choices of a map, as a selection; of those only for which ``where(value)`` holds."""
+    return _Of(choices, where)
 
 
 class _Of(Selection):
-    __slots__ = ("_choices",)
+    __slots__ = ("_choices", "_where")
 
-    def __init__(self, choices: ChoiceMap) -> None:
-        self._choices = choices
+    def __init__(self, choices: ChoiceMap, where: Callable[[Array], bool] | None) -> None:
+        self._choices, self._where = choices, where
 
     @property
     def here(self) -> bool:
-        return self._choices.value is not None
+        value = self._choices.value
+        return value is not None and (self._where is None or self._where(value))
 
     def at(self, component: Component) -> Selection:
-        below = self._choices.child(component)
-        return NONE if below.is_empty else _Of(below)
+        return self._of(self._choices.child(component))
+
+    def over(self, indices: range) -> Selection | None:
+        choices = self._choices
+        if isinstance(choices, Stack) and all(i in choices.indices for i in indices):
+            return self._of(choices.inner)  # what holds of an element holds of all, which have one shape and dtype
+        if self._where is not None:
+            return None
+        children = [choices.child(i) for i in indices]
+        alike = all(below.paths() == children[0].paths() for below in children)
+        return self._of(children[0]) if children and alike else None
+
+    def _of(self, below: ChoiceMap) -> Selection:
+        return NONE if below.is_empty else _Of(below, self._where)
 
     def __repr__(self) -> str:
         return f"selection_of({self._choices!r})"
@@ -632,7 +663,7 @@ class _Of(Selection):
 class _Builder:
     """``gm.C[path].set(value)``: a choice map with one entry."""
 
-    def __init__(self, pattern: tuple[Component | slice, ...] | None = None) -> None:
+    def __init__(self, pattern: Pattern | None = None) -> None:
         self._pattern = pattern
 
     def __getitem__(self, address: object) -> Self:
@@ -661,7 +692,8 @@ def _describe(node: ChoiceMap) -> str:
     if node.value is not None:
         return show_value(node.value)
     if isinstance(node, Stack):
-        return f"{{{node.indices.start}:{node.indices.stop}: {_describe(node.inner)}}}"
+        r = node.indices
+        return f"{{{format_path((slice(r.start, r.stop, r.step),))}: {_describe(node.inner)}}}"
     return "{" + ", ".join(f"{c!r}: {_describe(below)}" for c, below in node.components()) + "}"
 
 

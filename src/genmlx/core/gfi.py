@@ -39,7 +39,7 @@ import mlx.core as mx
 from genmlx.core import execution, gradients
 from genmlx.core.address import as_path
 from genmlx.core.batched import Batched
-from genmlx.core.choicemap import EMPTY, ChoiceMap, as_choicemap, show_value
+from genmlx.core.choicemap import EMPTY, ChoiceMap, as_choicemap, as_value, show_value
 from genmlx.core.diff import NoChange, unchanged
 from genmlx.core.edit import EditRequest, restored_arguments
 from genmlx.core.selection import Selection
@@ -176,16 +176,15 @@ def as_arguments(args: tuple[Any, ...]) -> tuple[Any, ...]:
 
     Arrays are fixed: a model may run many times on them.
     """
-    if any(type(a).__module__ == "numpy" for a in args):
-        args = tuple([_from_numpy(a) if type(a).__module__ == "numpy" else a for a in args])
-    return tuple([fixed(a) if isinstance(a, mx.array) else a for a in args])
+    return tuple([_argument(a) for a in args])
 
 
-def _from_numpy(a: Any) -> Any:
-    if getattr(a, "ndim", None) == 0:
-        return a.item()
-    array = mx.array(a)
-    return array.astype(mx.float32) if array.dtype == mx.float64 else array
+def _argument(a: Any) -> Any:
+    if isinstance(a, mx.array):
+        return fixed(a)
+    if type(a).__module__ != "numpy" or not hasattr(a, "dtype"):
+        return a
+    return a.item() if getattr(a, "ndim", None) == 0 else fixed(as_value(a))
 
 
 MSG_FORGOTTEN = '{call} @ "address" inside a model; {call}.sample() or .simulate().retval outside'

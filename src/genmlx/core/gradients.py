@@ -4,29 +4,19 @@ from typing import Any
 
 import mlx.core as mx
 
-from genmlx.core.choicemap import ChoiceMap
+from genmlx.core.choicemap import ChoiceMap, selection_of
 from genmlx.core.selection import Selection
 from genmlx.core.trace import ChoiceGradients, Trace
 from genmlx.numerics import transforms
 from genmlx.numerics.pytree import flatten, split_arrays, unflatten
 from genmlx.numerics.types import Array
 
-__all__ = ["Floating", "choice_gradients"]
+__all__ = ["choice_gradients", "is_floating"]
 
 
-class Floating(Selection):
-    """The choices of a map that have a gradient: floating-point values."""
-
-    def __init__(self, choices: ChoiceMap) -> None:
-        self._choices = choices
-
-    @property
-    def here(self) -> bool:
-        value = self._choices.value
-        return value is not None and mx.issubdtype(value.dtype, mx.floating)
-
-    def at(self, component: Any) -> Selection:
-        return Floating(self._choices.child(component))
+def is_floating(value: Array) -> bool:
+    """Whether a value has a gradient: integers and booleans are constants."""
+    return mx.issubdtype(value.dtype, mx.floating)
 
 
 def choice_gradients(
@@ -37,7 +27,7 @@ def choice_gradients(
     The gradient of an argument that is a Python number or an integer array is None: those are constants to MLX.
     """
     chosen = trace.choices if selection is None else trace.choices.filter(selection)
-    chosen = chosen.filter(Floating(chosen))
+    chosen = chosen.filter(selection_of(chosen, is_floating))
     weights = None if retval_gradient is None else split_arrays(retval_gradient)[0]
 
     def objective(variables: tuple[ChoiceMap, tuple[Any, ...]]) -> Array:
@@ -58,7 +48,7 @@ def _of_floating_arrays(args: Any, gradients: Any) -> Any:
     values, treedef = flatten(args)
 
     def of(value: Any, gradient: Any) -> Any:
-        floating = isinstance(value, mx.array) and mx.issubdtype(value.dtype, mx.floating)
+        floating = isinstance(value, mx.array) and is_floating(value)
         return None if isinstance(value, mx.array | int | float) and not floating else gradient
 
     return unflatten(treedef, [of(v, g) for v, g in zip(values, flatten(gradients)[0], strict=True)])

@@ -14,7 +14,7 @@ import abc
 from collections.abc import Callable
 from typing import Any
 
-from genmlx.core.address import Component, Path, as_path, as_pattern, bare
+from genmlx.core.address import Component, Path, Pattern, as_path, as_pattern, bare
 from genmlx.numerics.errors import UsageError, format_path
 
 __all__ = ["ALL", "NONE", "Selection", "as_selection", "select", "select_where"]
@@ -36,8 +36,12 @@ class Selection(abc.ABC):
 
     @property
     def uniform(self) -> bool:
-        """Whether `at` gives the same for every int: then a stack of choices is filtered in one piece."""
+        """Whether `at` gives the same for every int."""
         return False
+
+    def over(self, indices: range) -> Selection | None:
+        """What `at` gives for each of some ints, if that is the same: a stack of choices is filtered in one piece."""
+        return self.at(indices[0]) if len(indices) and self.uniform else None
 
     def below(self, path: Path) -> Selection:
         """The selection as seen from below ``path``."""
@@ -122,6 +126,17 @@ class _Tree(Selection):
                     found = _either(found, below)
         return found
 
+    def over(self, indices: range) -> Selection | None:
+        if any(isinstance(c, int) and c in indices for c in self._children):
+            return None
+        found: Selection = NONE
+        for chosen, below in self._slices:
+            inside = sum(_in_slice(i, chosen) for i in indices)
+            if 0 < inside < len(indices):
+                return None
+            found = _either(found, below) if inside else found
+        return found
+
     def __repr__(self) -> str:
         return f"select({', '.join(format_path(p) for p in self._paths())})"
 
@@ -167,6 +182,10 @@ class _Not(Selection):
     def at(self, component: Component) -> Selection:
         return ~self._selection.at(component)
 
+    def over(self, indices: range) -> Selection | None:
+        below = self._selection.over(indices)
+        return None if below is None else ~below
+
     def __invert__(self) -> Selection:
         return self._selection
 
@@ -195,6 +214,10 @@ class _Or(_Pair):
     def at(self, component: Component) -> Selection:
         return _either(self._a.at(component), self._b.at(component))
 
+    def over(self, indices: range) -> Selection | None:
+        a, b = self._a.over(indices), self._b.over(indices)
+        return None if a is None or b is None else _either(a, b)
+
     def __repr__(self) -> str:
         return f"({self._a!r} | {self._b!r})"
 
@@ -208,6 +231,10 @@ class _And(_Pair):
 
     def at(self, component: Component) -> Selection:
         return _both(self._a.at(component), self._b.at(component))
+
+    def over(self, indices: range) -> Selection | None:
+        a, b = self._a.over(indices), self._b.over(indices)
+        return None if a is None or b is None else _both(a, b)
 
     def __repr__(self) -> str:
         return f"({self._a!r} & {self._b!r})"
@@ -238,7 +265,7 @@ def select(*addresses: object) -> Selection:
     """The addresses given, and everything under them.
 
     Args:
-        *addresses: strings, ints, or tuples (paths); a path may hold slices of non-negative indices.
+        *addresses: strings, ints, or tuples (paths); a path may hold slices or ranges of non-negative indices.
 
     Example:
         >>> s = select("a", ("b", "c"))
@@ -251,21 +278,21 @@ def select(*addresses: object) -> Selection:
     return _union([as_pattern(address) for address in addresses])
 
 
-def _union(patterns: list[tuple[Component | slice, ...]]) -> Selection:
+def _union(patterns: list[Pattern]) -> Selection:
     """The addresses under some patterns as one tree, so that selecting many addresses costs one look-up a step."""
     if not patterns:
         return NONE
     if () in patterns:
         return ALL
-    tails: dict[Component, list[tuple[Component | slice, ...]]] = {}
+    tails: dict[Component, list[Pattern]] = {}
     slices: list[tuple[slice, Selection]] = []
     for head, *tail in patterns:
-        if not isinstance(head, slice):
+        if not isinstance(head, slice | range):
             tails.setdefault(head, []).append(tuple(tail))
         elif any(bound is not None and bound < 0 for bound in (head.start, head.stop, head.step)):
             raise UsageError(f"a selection takes slices of non-negative indices, found {head}")
         else:
-            slices.append((head, _union([tuple(tail)])))
+            slices.append((slice(head.start, head.stop, head.step), _union([tuple(tail)])))
     return _Tree({component: _union(below) for component, below in tails.items()}, tuple(slices))
 
 

@@ -85,7 +85,7 @@ class Trace(abc.ABC):
         argdiffs: tuple[Any, ...] | None = None,
         key: Any = None,
     ) -> UpdateResult:
-        """Change choices or arguments; keep everything else (DESIGN: `GenerativeFunction.update`).
+        """Change choices or arguments; keep everything else (`GenerativeFunction.update`).
 
         Args:
             constraints: new values for some choices (choice map or dict).

@@ -8,6 +8,7 @@ from genmlx.distributions.beta_uniform_mixture import beta_uniform_mixture
 from genmlx.distributions.binomial import binomial
 from genmlx.distributions.categorical import categorical
 from genmlx.distributions.cauchy import cauchy
+from genmlx.distributions.censored import censored
 from genmlx.distributions.chi2 import chi2, inv_chi2, scaled_inv_chi2
 from genmlx.distributions.delta import delta
 from genmlx.distributions.dirichlet import dirichlet
@@ -32,8 +33,10 @@ from genmlx.distributions.inverse_gaussian import inverse_gaussian
 from genmlx.distributions.kumaraswamy import kumaraswamy
 from genmlx.distributions.laplace import laplace
 from genmlx.distributions.levy import levy
+from genmlx.distributions.lkj import lkj
 from genmlx.distributions.lkj_cholesky import lkj_cholesky
 from genmlx.distributions.log_normal import log_normal
+from genmlx.distributions.log_uniform import log_uniform
 from genmlx.distributions.logistic import log_logistic, logistic
 from genmlx.distributions.logit_normal import logit_normal
 from genmlx.distributions.low_rank_multivariate_normal import low_rank_multivariate_normal
@@ -44,21 +47,25 @@ from genmlx.distributions.multivariate_normal import multivariate_normal
 from genmlx.distributions.multivariate_student_t import multivariate_student_t
 from genmlx.distributions.neg_binomial import neg_binomial
 from genmlx.distributions.normal import broadcasted_normal, gaussian, normal
-from genmlx.distributions.ordered_logistic import ordered_logistic
+from genmlx.distributions.ordered_logistic import ordered_logistic, ordered_probit
 from genmlx.distributions.pareto import pareto
 from genmlx.distributions.piecewise_uniform import piecewise_uniform
 from genmlx.distributions.poisson import poisson
 from genmlx.distributions.product import product
+from genmlx.distributions.relaxed import relaxed_bernoulli, relaxed_categorical
 from genmlx.distributions.skew_normal import skew_normal
 from genmlx.distributions.student_t import student_t
 from genmlx.distributions.transformed import transformed
+from genmlx.distributions.triangular import triangular
 from genmlx.distributions.truncated import truncated
 from genmlx.distributions.truncated_normal import truncated_normal
 from genmlx.distributions.uniform import uniform
+from genmlx.distributions.von_mises import von_mises
 from genmlx.distributions.weibull import rayleigh, weibull
 from genmlx.distributions.wishart import inv_wishart, wishart
 from genmlx.distributions.wrapped import wrapped_cauchy, wrapped_normal
 from genmlx.distributions.zero_inflated import zero_inflated
+from genmlx.distributions.zero_sum_normal import zero_sum_normal
 
 __all__ = [
     "asymmetric_laplace",
@@ -70,6 +77,7 @@ __all__ = [
     "broadcasted_normal",
     "categorical",
     "cauchy",
+    "censored",
     "chi2",
     "delta",
     "dirichlet",
@@ -99,9 +107,11 @@ __all__ = [
     "kumaraswamy",
     "laplace",
     "levy",
+    "lkj",
     "lkj_cholesky",
     "log_logistic",
     "log_normal",
+    "log_uniform",
     "logistic",
     "logit_normal",
     "low_rank_multivariate_normal",
@@ -113,22 +123,28 @@ __all__ = [
     "neg_binomial",
     "normal",
     "ordered_logistic",
+    "ordered_probit",
     "pareto",
     "piecewise_uniform",
     "poisson",
     "positive_flat",
     "product",
     "rayleigh",
+    "relaxed_bernoulli",
+    "relaxed_categorical",
     "scaled_inv_chi2",
     "skew_normal",
     "student_t",
     "transformed",
+    "triangular",
     "truncated",
     "truncated_normal",
     "uniform",
+    "von_mises",
     "weibull",
     "wishart",
     "wrapped_cauchy",
     "wrapped_normal",
     "zero_inflated",
+    "zero_sum_normal",
 ]

@@ -39,6 +39,7 @@ class AsymmetricLaplace(Distribution):
 
     name = "asymmetric_laplace"
     params = {"loc": domains.real, "scale": domains.positive, "kappa": domains.positive}  # noqa: RUF012
+    pathwise = ("loc", "scale", "kappa")
 
     def support(self, loc: Any, scale: Any, kappa: Any) -> Domain:
         return domains.real

@@ -63,6 +63,9 @@ class Bernoulli(Distribution):
     def cdf(self, x: Array, p: Any) -> Array:
         return mx.where(x < 0, 0.0, mx.where(x < 1, 1.0 - p, 1.0))
 
+    def quantile(self, q: Array, p: Any) -> Array:
+        return _step(q, 1.0 - p)
+
 
 @final
 class _BernoulliLogits(Distribution):
@@ -96,6 +99,14 @@ class _BernoulliLogits(Distribution):
 
     def cdf(self, x: Array, logits: Any) -> Array:
         return mx.where(x < 0, 0.0, mx.where(x < 1, mx.sigmoid(-logits), 1.0))
+
+    def quantile(self, q: Array, logits: Any) -> Array:
+        return _step(q, mx.sigmoid(-logits))
+
+
+def _step(q: Array, at_zero: Any) -> Array:
+    """1 above the probability of 0, and at q = 1."""
+    return mx.where(mx.logical_or(q > at_zero, q == 1.0), 1.0, mx.where(q >= 0.0, 0.0, math.nan))
 
 
 def _choose(one: Array, zero: Array, at_one: float, at_zero: float) -> Array:

@@ -6,11 +6,11 @@ from typing import Any, final
 import mlx.core as mx
 
 from genmlx.core.distribution import Distribution
-from genmlx.distributions.counts import remainder
-from genmlx.distributions.gamma import centred_power, digamma_excess
+from genmlx.distributions.gamma import centred_power
 from genmlx.numerics import domains, samplers
 from genmlx.numerics.domains import Domain
-from genmlx.numerics.number import log
+from genmlx.numerics.number import digamma_excess, log, remainder
+from genmlx.numerics.special import betainc, betaincc, betaincinv
 from genmlx.numerics.types import Array, Key, Shape
 
 __all__ = ["Beta", "beta", "log_density"]
@@ -25,7 +25,8 @@ class Beta(Distribution):
     $$\log p(x) = (a - 1) \log x + (b - 1) \log(1 - x) - \log B(a, b), \quad 0 \le x \le 1.$$
 
     At the edges the density is the limit: at 0, +inf for a < 1, b for a = 1, 0 for a > 1.
-    Mean a / (a + b), variance a b / ((a + b)^2 (a + b + 1)). Draws lie in the open interval.
+    Mean a / (a + b), variance a b / ((a + b)^2 (a + b + 1)). Draws lie in the open interval; those
+    of ``rsample`` are differentiable.
 
     Args:
         a: positive.
@@ -43,12 +44,16 @@ class Beta(Distribution):
 
     name = "beta"
     params = {"a": domains.positive, "b": domains.positive}  # noqa: RUF012
+    pathwise = ("a", "b")
 
     def support(self, a: Any, b: Any) -> Domain:
         return domains.unit_interval
 
-    def sample(self, key: Key, a: Any, b: Any, shape: Shape) -> Array:
-        return samplers.beta(key, a, b, shape)
+    def sample(self, key: Key, a: Any, b: Any, shape: Shape, *, pathwise: bool = False) -> Array:
+        return samplers.beta(key, a, b, shape, pathwise=pathwise)
+
+    def rsample(self, key: Key, *args: Any) -> Array:
+        return self.sample(key, *args, pathwise=True)
 
     def log_prob(self, x: Array, a: Any, b: Any) -> Array:
         inside = mx.logical_and(x >= 0.0, x <= 1.0)
@@ -65,6 +70,15 @@ class Beta(Distribution):
         n = a + b
         counts = remainder(a) + remainder(b) - remainder(n) - log(n)
         return counts - (a - 1.0) * digamma_excess(a) - (b - 1.0) * digamma_excess(b) + (n - 2.0) * digamma_excess(n)
+
+    def cdf(self, x: Array, a: Any, b: Any) -> Array:
+        return betainc(a, b, mx.clip(x, 0.0, 1.0))
+
+    def log_survival(self, x: Array, a: Any, b: Any) -> Array:
+        return mx.log(betaincc(a, b, mx.clip(x, 0.0, 1.0)))
+
+    def quantile(self, q: Array, a: Any, b: Any) -> Array:
+        return betaincinv(a, b, q)
 
 
 def log_density(x: Array, a: Any, b: Any) -> Array:

@@ -63,6 +63,9 @@ class BetaUniformMixture(Distribution):
         gap = beta.mean(a, b) - 0.5
         return theta * beta.variance(a, b) + (1.0 - theta) / 12.0 + theta * (1.0 - theta) * (gap * gap)
 
+    def cdf(self, x: Array, theta: Any, a: Any, b: Any) -> Array:
+        return theta * beta.cdf(x, a, b) + (1.0 - theta) * mx.clip(x, 0.0, 1.0)
+
 
 def _log_of_rest(theta: Any) -> Any:
     """log(1 - theta), exactly -inf at theta = 1, where the beta density alone counts."""

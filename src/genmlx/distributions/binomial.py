@@ -7,13 +7,13 @@ from typing import Any, final
 import mlx.core as mx
 
 from genmlx.core.distribution import Distribution
-from genmlx.distributions.counts import as_count, k_log_ratio, remainder_of_count
+from genmlx.distributions.counts import as_count, counts_below, k_log_ratio, remainder_of_count, smallest_count
 from genmlx.numerics import domains, samplers
 from genmlx.numerics.domains import Domain
-from genmlx.numerics.special import log_sigmoid, xlog1py, xlogy
+from genmlx.numerics.special import betainc, betaincc, log_sigmoid, xlog1py, xlogy
 from genmlx.numerics.types import Array, Key, Shape
 
-__all__ = ["Binomial", "binomial"]
+__all__ = ["Binomial", "binomial", "is_few", "smaller_difference"]
 
 
 @final
@@ -47,7 +47,7 @@ class Binomial(Distribution):
         return domains.integer_interval(0, n)
 
     def sample(self, key: Key, n: Any, p: Any, shape: Shape) -> Array:
-        if _is_small(n):
+        if is_few(n, shape):
             return _tossed(key, int(n), p, shape)
         return samplers.binomial(key, n, p, shape)
 
@@ -70,6 +70,20 @@ class Binomial(Distribution):
     def variance(self, n: Any, p: Any) -> Any:
         return n * p * (1.0 - p)
 
+    def cdf(self, x: Array, n: Any, p: Any) -> Array:
+        k, below = counts_below(x)
+        all_of_them = k >= n
+        return mx.where(below, 0.0, mx.where(all_of_them, 1.0, betaincc(k + 1.0, mx.where(all_of_them, 1.0, n - k), p)))
+
+    def log_survival(self, x: Array, n: Any, p: Any) -> Array:
+        k, below = counts_below(x)
+        all_of_them = k >= n
+        tail = betainc(k + 1.0, mx.where(all_of_them, 1.0, n - k), p)
+        return mx.where(below, 0.0, mx.log(mx.where(all_of_them, 0.0, tail)))
+
+    def quantile(self, q: Array, n: Any, p: Any) -> Array:
+        return smallest_count(q, lambda k: self.cdf(k, n, p), n)
+
 
 @final
 class _BinomialLogits(Distribution):
@@ -83,7 +97,7 @@ class _BinomialLogits(Distribution):
         return domains.integer_interval(0, n)
 
     def sample(self, key: Key, n: Any, logits: Any, shape: Shape) -> Array:
-        if _is_small(n):
+        if is_few(n, shape):
             return _tossed(key, int(n), mx.sigmoid(logits), shape)
         failures = samplers.binomial(key, n, mx.sigmoid(-mx.abs(logits)), shape)  # of the rarer kind
         return mx.where(logits > 0.0, n - failures, failures).astype(mx.int32)
@@ -106,6 +120,19 @@ class _BinomialLogits(Distribution):
     def variance(self, n: Any, logits: Any) -> Any:
         return n * mx.sigmoid(logits) * mx.sigmoid(-logits)
 
+    def cdf(self, x: Array, n: Any, logits: Any) -> Array:
+        k, below = counts_below(x)
+        all_of_them = k >= n
+        m = mx.where(all_of_them, 1.0, n - k)
+        rare = mx.array(logits < 0.0)  # of both probabilities, the smaller one has all digits
+        p = mx.sigmoid(mx.where(rare, logits, -logits))
+        tail = betainc(mx.where(rare, k + 1.0, m), mx.where(rare, m, k + 1.0), p)
+        value = mx.where(rare, 1.0 - tail, tail)
+        return mx.where(below, 0.0, mx.where(all_of_them, 1.0, value))
+
+    def quantile(self, q: Array, n: Any, logits: Any) -> Array:
+        return smallest_count(q, lambda k: self.cdf(k, n, logits), n)
+
 
 def smaller_difference(p: Any, below: Array, above: Array) -> Array:
     """n p - k, as ``below`` = n p - k or ``above`` = (n - k) - n q: the one with the smaller terms, q = 1 - p."""
@@ -115,13 +142,18 @@ def smaller_difference(p: Any, below: Array, above: Array) -> Array:
 
 
 # A literal n up to 64 is common and needs a third of the operations: log C(n, k) is in a table (what cancels in the sum
-# is at most 45, which float32 has to 2e-6), and a draw is the sum of n coins.
+# is at most 45, which float32 has to 2e-6), and a draw is the sum of n coins, where memory allows it.
 
 _SMALL = 64
 
 
 def _is_small(n: Any) -> bool:
     return not isinstance(n, mx.array) and n <= _SMALL
+
+
+def is_few(n: Any, shape: Shape) -> bool:
+    """Whether to draw trial by trial: a literal number of trials, of at most 64 bytes a value in large batches."""
+    return _is_small(n) and (n <= 16 or math.prod(shape) <= 4096)
 
 
 def _few_trials(x: Array, n: int) -> tuple[Array, Array, Array, Array]:

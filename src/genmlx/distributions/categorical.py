@@ -8,7 +8,7 @@ import mlx.core as mx
 from genmlx.core.distribution import Distribution, broadcast_shapes
 from genmlx.numerics import domains, samplers
 from genmlx.numerics.domains import Domain
-from genmlx.numerics.special import xlogy
+from genmlx.numerics.special import logsumexp, xlogy
 from genmlx.numerics.types import Array, Key, Shape
 
 __all__ = ["Categorical", "categorical"]
@@ -45,10 +45,10 @@ class Categorical(Distribution):
 
     def log_prob(self, x: Array, logits: Array) -> Array:
         index, inside = _as_index(x, logits.shape[-1])
-        return mx.where(inside, _at(logits, index) - mx.logsumexp(logits, axis=-1), -math.inf)
+        return mx.where(inside, _at(logits, index) - logsumexp(logits, axis=-1), -math.inf)
 
     def entropy(self, logits: Array) -> Any:
-        log_p = logits - mx.logsumexp(logits, axis=-1, keepdims=True)
+        log_p = logits - logsumexp(logits, axis=-1, keepdims=True)
         return -mx.sum(mx.exp(log_p) * mx.where(logits == -math.inf, 0.0, log_p), axis=-1)
 
 

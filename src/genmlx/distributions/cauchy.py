@@ -37,6 +37,7 @@ class Cauchy(Distribution):
 
     name = "cauchy"
     params = {"loc": domains.real, "scale": domains.positive}  # noqa: RUF012
+    pathwise = ("loc", "scale")
 
     def support(self, loc: Any, scale: Any) -> Domain:
         return domains.real
@@ -62,6 +63,9 @@ class Cauchy(Distribution):
         far = mx.abs(z) > 1.0
         tail = mx.arctan(1.0 / mx.abs(mx.where(far, z, 1.0))) / math.pi
         return mx.where(far, mx.where(z < 0.0, tail, 1.0 - tail), 0.5 + mx.arctan(z) / math.pi)
+
+    def log_survival(self, x: Array, loc: Any, scale: Any) -> Array:
+        return mx.log(self.cdf(loc - x, 0.0, scale))
 
     def quantile(self, q: Array, loc: Any, scale: Any) -> Array:
         below = q < 0.5

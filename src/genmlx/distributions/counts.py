@@ -12,14 +12,15 @@ References:
 """
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import mlx.core as mx
 
-from genmlx.numerics.special import HALF_LOG_2PI, binet
-from genmlx.numerics.types import Array, Number
+from genmlx.numerics.number import remainder
+from genmlx.numerics.types import Array
 
-__all__ = ["as_count", "k_log_ratio", "remainder", "remainder_of_count"]
+__all__ = ["as_count", "counts_below", "k_log_ratio", "remainder_of_count", "smallest_count"]
 
 
 def as_count(x: Array, upper: Any = math.inf) -> tuple[Array, Array]:
@@ -30,6 +31,26 @@ def as_count(x: Array, upper: Any = math.inf) -> tuple[Array, Array]:
     if upper is not math.inf:
         inside = mx.logical_and(inside, x <= upper)
     return mx.stop_gradient(mx.where(inside, x, 0).astype(mx.float32)), inside
+
+
+def counts_below(x: Array) -> tuple[Array, Array]:
+    """The largest count up to x, in float32, between 0 and 2^31; and whether x is below all counts."""
+    return mx.floor(mx.clip(x.astype(mx.float32), 0.0, 2147483520.0)), x < 0
+
+
+def smallest_count(q: Array, cdf: Callable[[Array], Array], upper: Any = math.inf) -> Array:
+    """The smallest count with ``cdf(count) >= q``, in float32, by bisection up to 2^25; ``upper`` for q = 1.
+
+    A constant to gradients. No start from moments: 25 distribution functions are few beside its risk to be off.
+    """
+    q = mx.stop_gradient(q)
+    low, high = mx.full(q.shape, -1.0), mx.full(q.shape, 2.0**25)
+    for _ in range(26):
+        middle = mx.floor(0.5 * (low + high))
+        enough = mx.stop_gradient(cdf(middle)) >= q
+        low, high = mx.where(enough, low, middle), mx.where(enough, middle, high)
+    defined = mx.logical_and(q >= 0.0, q <= 1.0)
+    return mx.where(q == 1.0, upper, mx.where(defined, mx.maximum(high, 0.0), math.nan))
 
 
 def k_log_ratio(a: Any, k: Any, d: Array, factor: Any = None, log_factor: Any = None) -> Array:
@@ -54,30 +75,12 @@ def k_log_ratio(a: Any, k: Any, d: Array, factor: Any = None, log_factor: Any = 
 def remainder_of_count(k: Any) -> Any:
     """S(k) of a whole k >= 0: Gosper's log(2πk + π/3)/2 and a table of what it misses (1e-8 at 1023, and falling)."""
     if not isinstance(k, mx.array):
-        return _remainder_of_number(k)
+        return remainder(k)
     index = mx.stop_gradient(mx.minimum(k, _LAST)).astype(mx.int32)  # MLX refuses gradients through an index
     missed = mx.take(_MISSED, index)
     return 0.5 * mx.log((2.0 * math.pi) * k + math.pi / 3.0) + missed
 
 
-def remainder(z: Any) -> Any:
-    """S(z) of a real z > 0, by Stirling's formula for Γ(z + 2) = (z + 1) z!."""
-    if not isinstance(z, mx.array):
-        return _remainder_of_number(z)
-    up = z + 2.0
-    return z * mx.log1p(2.0 / z) + 1.5 * mx.log(up) - mx.log1p(z) + (HALF_LOG_2PI - 2.0) + binet(up)
-
-
-def _remainder_of_number(z: Number) -> float:
-    if z > 1e6:  # where the difference below cancels, also in double precision
-        return HALF_LOG_2PI + 0.5 * math.log(z) + 1.0 / (12.0 * z)
-    if z <= 0:
-        return 0.0 if z == 0 else math.nan
-    return math.lgamma(z + 1.0) - z * math.log(z) + z
-
-
 _HUGE = 1e30
 _LAST = 1023
-_MISSED = mx.array(
-    [_remainder_of_number(k) - 0.5 * math.log(2.0 * math.pi * k + math.pi / 3.0) for k in range(_LAST + 1)]
-)
+_MISSED = mx.array([remainder(k) - 0.5 * math.log(2.0 * math.pi * k + math.pi / 3.0) for k in range(_LAST + 1)])

@@ -35,6 +35,7 @@ class Delta(Distribution):
 
     name = "delta"
     params = {"v": _VALUE}  # noqa: RUF012
+    pathwise = ("v",)
     event_ndim = -1  # as many as v has
     discrete = True
 

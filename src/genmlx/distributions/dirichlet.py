@@ -6,9 +6,9 @@ from typing import Any, final
 import mlx.core as mx
 
 from genmlx.core.distribution import Distribution
-from genmlx.distributions.counts import remainder
 from genmlx.numerics import domains, samplers
 from genmlx.numerics.domains import Domain
+from genmlx.numerics.number import remainder
 from genmlx.numerics.special import digamma
 from genmlx.numerics.types import Array, Key, Shape
 
@@ -24,7 +24,8 @@ class Dirichlet(Distribution):
 
     Mean m = alpha / alpha_0, variance m (1 - m) / (alpha_0 + 1). Where a component is 0 the density is 0 (also below
     concentration 1, where it has a pole there), unless its concentration is 1, when it has no say. Draws are a softmax
-    of log gammas (`genmlx.numerics.samplers.dirichlet`), with components down to 1e-38.
+    of log gammas (`genmlx.numerics.samplers.dirichlet`), with components down to 1e-38; those of ``rsample`` are
+    differentiable.
 
     Args:
         alpha: concentrations, positive, shape ``(..., K)``; leading axes are a batch.
@@ -36,6 +37,7 @@ class Dirichlet(Distribution):
 
     name = "dirichlet"
     params = {"alpha": domains.positive_vector}  # noqa: RUF012
+    pathwise = ("alpha",)
     event_ndim = 1
 
     def event_shape(self, *params: Any) -> Shape:
@@ -44,8 +46,11 @@ class Dirichlet(Distribution):
     def support(self, alpha: Array) -> Domain:
         return domains.simplex
 
-    def sample(self, key: Key, alpha: Array, shape: Shape) -> Array:
-        return samplers.dirichlet(key, alpha, shape)
+    def sample(self, key: Key, alpha: Array, shape: Shape, *, pathwise: bool = False) -> Array:
+        return samplers.dirichlet(key, alpha, shape, pathwise=pathwise)
+
+    def rsample(self, key: Key, *args: Any) -> Array:
+        return self.sample(key, *args, pathwise=True)
 
     def log_prob(self, x: Array, alpha: Array) -> Array:
         interior = x > 0.0

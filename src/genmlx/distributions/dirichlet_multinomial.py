@@ -15,11 +15,11 @@ import mlx.core as mx
 
 from genmlx.core.distribution import Distribution
 from genmlx.distributions.binomial import smaller_difference
-from genmlx.distributions.counts import as_count, k_log_ratio, remainder, remainder_of_count
+from genmlx.distributions.counts import as_count, k_log_ratio, remainder_of_count
 from genmlx.distributions.multinomial import as_counts, composition, lifted, multinomial
 from genmlx.numerics import domains, samplers
 from genmlx.numerics.domains import Domain
-from genmlx.numerics.number import log
+from genmlx.numerics.number import log, remainder
 from genmlx.numerics.random import split
 from genmlx.numerics.types import Array, Key, Shape
 

@@ -69,5 +69,11 @@ class DiscreteUniform(Distribution):
     def cdf(self, x: Array, lo: Any, hi: Any) -> Array:
         return mx.clip((mx.floor(x) - lo + 1.0) / (hi - lo + 1.0), 0.0, 1.0)
 
+    def quantile(self, q: Array, lo: Any, hi: Any) -> Array:
+        n = hi - lo + 1.0
+        k = mx.ceil(q * n)
+        k = mx.where((k - 1.0) / n >= q, k - 1.0, k)  # the product was rounded upwards
+        return lo + mx.maximum(k - 1.0, 0.0)
+
 
 discrete_uniform = DiscreteUniform()

@@ -41,6 +41,7 @@ class ExpModifiedNormal(Distribution):
 
     name = "exp_modified_normal"
     params = {"mu": domains.real, "sigma": domains.positive, "rate": domains.positive}  # noqa: RUF012
+    pathwise = ("mu", "sigma", "rate")
 
     def support(self, mu: Any, sigma: Any, rate: Any) -> Domain:
         return domains.real

@@ -9,6 +9,7 @@ from genmlx.core.distribution import Distribution
 from genmlx.numerics import domains, samplers
 from genmlx.numerics.domains import Domain
 from genmlx.numerics.number import log
+from genmlx.numerics.special import log1mexp
 from genmlx.numerics.types import Array, Key, Shape
 
 __all__ = ["Exponential", "exponential"]
@@ -32,6 +33,7 @@ class Exponential(Distribution):
 
     name = "exponential"
     params = {"rate": domains.positive}  # noqa: RUF012
+    pathwise = ("rate",)
 
     def support(self, rate: Any) -> Domain:
         return domains.nonnegative
@@ -53,6 +55,12 @@ class Exponential(Distribution):
 
     def cdf(self, x: Array, rate: Any) -> Array:
         return -mx.expm1(-rate * mx.maximum(x, 0.0))
+
+    def log_cdf(self, x: Array, rate: Any) -> Array:
+        return log1mexp(rate * mx.maximum(x, 0.0))
+
+    def log_survival(self, x: Array, rate: Any) -> Array:
+        return -rate * mx.maximum(x, 0.0)
 
     def quantile(self, q: Array, rate: Any) -> Array:
         return -mx.log1p(-q) / rate

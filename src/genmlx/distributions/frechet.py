@@ -10,6 +10,7 @@ from genmlx.distributions.positive import EULER, MAX, TINY, finite_above, log_ga
 from genmlx.numerics import domains
 from genmlx.numerics.domains import Domain
 from genmlx.numerics.number import exp, expm1, lgamma, log
+from genmlx.numerics.special import log1mexp
 from genmlx.numerics.types import Array, Key, Shape
 
 __all__ = ["Frechet", "frechet"]
@@ -38,6 +39,7 @@ class Frechet(Distribution):
 
     name = "frechet"
     params = {"shape": domains.positive, "scale": domains.positive}  # noqa: RUF012
+    pathwise = ("shape", "scale")
 
     def support(self, shape: Any, scale: Any) -> Domain:
         return domains.positive
@@ -63,6 +65,12 @@ class Frechet(Distribution):
 
     def cdf(self, x: Array, shape: Any, scale: Any) -> Array:
         return mx.exp(-mx.exp(-shape * mx.log(mx.maximum(x, 0.0) / scale)))
+
+    def log_cdf(self, x: Array, shape: Any, scale: Any) -> Array:
+        return -mx.exp(-shape * mx.log(mx.maximum(x, 0.0) / scale))
+
+    def log_survival(self, x: Array, shape: Any, scale: Any) -> Array:
+        return log1mexp(-self.log_cdf(x, shape, scale))
 
     def quantile(self, q: Array, shape: Any, scale: Any) -> Array:
         return scale * mx.exp(mx.log(-mx.log(q)) / -shape)

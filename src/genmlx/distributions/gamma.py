@@ -1,4 +1,4 @@
-"""The gamma distribution, and the terms that the gamma and beta families share."""
+"""The gamma distribution, and a term that the gamma and beta families share."""
 
 import math
 from typing import Any, final
@@ -6,14 +6,14 @@ from typing import Any, final
 import mlx.core as mx
 
 from genmlx.core.distribution import Distribution
-from genmlx.distributions.counts import remainder
+from genmlx.distributions.derived import Derived
 from genmlx.numerics import domains, samplers
 from genmlx.numerics.domains import Domain
-from genmlx.numerics.number import log
-from genmlx.numerics.special import digamma, xlogy
+from genmlx.numerics.number import digamma_excess, log, remainder
+from genmlx.numerics.special import gammainc, gammaincc, gammaincinv, xlogy
 from genmlx.numerics.types import Array, Key, Shape
 
-__all__ = ["Gamma", "centred_power", "digamma_excess", "gamma"]
+__all__ = ["Gamma", "centred_power", "gamma"]
 
 _MAX = 3.4028234e38
 _TINY = 1.1754944e-38  # the smallest normal float32
@@ -26,11 +26,13 @@ class Gamma(Distribution):
     $$\log p(x) = s \log \lambda + (s - 1) \log x - \lambda x - \log \Gamma(s), \quad x > 0.$$
 
     At x = 0 the density is the limit: +inf for a shape below 1, the rate for shape 1, 0 above.
-    Mean shape / rate, variance shape / rate^2. Draws are differentiable in the rate only.
+    Mean shape / rate, variance shape / rate^2. Draws are differentiable in the rate, those of ``rsample`` also in the
+    shape. ``gamma(s, scale=c)`` is the same for the rate 1 / c.
 
     Args:
         shape: positive.
         rate: inverse scale, positive.
+        scale: 1 / rate (keyword only).
 
     Example:
         >>> round(gamma(2.0, 3.0).log_prob(0.5).item(), 6)
@@ -45,12 +47,16 @@ class Gamma(Distribution):
 
     name = "gamma"
     params = {"shape": domains.positive, "rate": domains.positive}  # noqa: RUF012
+    pathwise = ("shape", "rate")
 
     def support(self, shape: Any, rate: Any) -> Domain:
         return domains.positive
 
-    def sample(self, key: Key, shape_: Any, rate: Any, shape: Shape) -> Array:
-        return mx.maximum(samplers.standard_gamma(key, shape_, shape) / rate, _TINY)
+    def sample(self, key: Key, shape_: Any, rate: Any, shape: Shape, *, pathwise: bool = False) -> Array:
+        return mx.maximum(samplers.standard_gamma(key, shape_, shape, pathwise=pathwise) / rate, _TINY)
+
+    def rsample(self, key: Key, *args: Any) -> Array:
+        return self.sample(key, *args, pathwise=True)
 
     def log_prob(self, x: Array, shape: Any, rate: Any) -> Array:
         inside = x >= 0.0
@@ -65,6 +71,15 @@ class Gamma(Distribution):
 
     def entropy(self, shape: Any, rate: Any) -> Any:
         return remainder(shape) + (1.0 - shape) * digamma_excess(shape) - log(rate)
+
+    def cdf(self, x: Array, shape: Any, rate: Any) -> Array:
+        return gammainc(shape, rate * mx.maximum(x, 0.0))
+
+    def log_survival(self, x: Array, shape: Any, rate: Any) -> Array:
+        return mx.log(gammaincc(shape, rate * mx.maximum(x, 0.0)))
+
+    def quantile(self, q: Array, shape: Any, rate: Any) -> Array:
+        return gammaincinv(shape, q) / rate
 
 
 def centred_power(u: Array, s: Any, power: float = -1.0) -> Array:
@@ -81,15 +96,20 @@ def centred_power(u: Array, s: Any, power: float = -1.0) -> Array:
     return exponent * mx.log(mx.minimum(u, _MAX) if exponent > 0 else u) - linear
 
 
-def digamma_excess(s: Any) -> Array:
-    """psi(s) - log(s), of relative accuracy also for large s, where entropies multiply it by s."""
-    s = s if isinstance(s, mx.array) else mx.array(float(s))
-    far = s > 8.0
-    near = mx.where(far, 1.0, s)
-    r = 1.0 / mx.where(far, s, 8.0)
-    r2 = r * r
-    series = -r * (0.5 + r * (1.0 / 12.0 - r2 * (1.0 / 120.0 - r2 * (1.0 / 252.0 - r2 / 240.0))))
-    return mx.where(far, series, digamma(near) - mx.log(near))
-
-
 gamma = Gamma()
+
+
+@final
+class _GammaScale(Derived):
+    """Gamma distribution by its scale."""
+
+    name = "gamma"
+    params = {"shape": domains.positive, "scale": domains.positive}  # noqa: RUF012
+    pathwise = ("shape", "scale")
+    family = gamma
+
+    def inner(self, shape: Any, scale: Any) -> tuple[Any, ...]:
+        return shape, 1.0 / scale
+
+
+gamma.alternatives = {frozenset({"shape", "scale"}): _GammaScale()}

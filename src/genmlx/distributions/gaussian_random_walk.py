@@ -58,6 +58,7 @@ class GaussianRandomWalk(Distribution):
         "start": domains.real,
         "drift": domains.real,
     }
+    pathwise = ("sigma", "start", "drift")
     defaults = {"start": 0.0, "drift": 0.0}  # noqa: RUF012
     event_ndim = 1
 

@@ -50,6 +50,7 @@ class GeneralisedPareto(Distribution):
 
     name = "generalised_pareto"
     params = {"loc": domains.real, "scale": domains.positive, "shape": domains.real}  # noqa: RUF012
+    pathwise = ("loc", "scale", "shape")
 
     def support(self, loc: Any, scale: Any, shape: Any) -> Domain:
         if not isinstance(shape, mx.array):

@@ -6,7 +6,7 @@ from typing import Any, final
 import mlx.core as mx
 
 from genmlx.core.distribution import Distribution
-from genmlx.distributions.counts import as_count
+from genmlx.distributions.counts import as_count, counts_below
 from genmlx.numerics import domains, samplers
 from genmlx.numerics.domains import Domain
 from genmlx.numerics.number import log, log1p
@@ -64,6 +64,18 @@ class Geometric(Distribution):
         inside = x >= 0
         draws = mx.where(inside, mx.floor(x) + 1.0, 1.0)
         return mx.where(inside, -mx.expm1(draws * log1p(-p)), 0.0)
+
+    def log_survival(self, x: Array, p: Any) -> Array:
+        k, below = counts_below(x)
+        return mx.where(below, 0.0, (k + 1.0) * log1p(-p))
+
+    def quantile(self, q: Array, p: Any) -> Array:
+        certain = mx.array(p) == 1.0  # there the rate is infinite, and q = 1 its fraction
+        rate = -mx.log1p(-mx.where(certain, 0.5, p))
+        # A count below one that is a rounding error too high, where the distribution function says so.
+        k = mx.maximum(mx.ceil(-mx.log1p(-q) / rate) - 1.0, 0.0)
+        k = mx.where(mx.logical_and(k > 0.0, -mx.expm1(-rate * k) >= q), k - 1.0, k)
+        return mx.where(certain, 0.0, k)
 
 
 geometric = Geometric()

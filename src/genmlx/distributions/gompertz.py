@@ -40,6 +40,7 @@ class Gompertz(Distribution):
 
     name = "gompertz"
     params = {"shape": domains.positive, "scale": domains.positive}  # noqa: RUF012
+    pathwise = ("shape", "scale")
 
     def support(self, shape: Any, scale: Any) -> Domain:
         return domains.nonnegative
@@ -63,6 +64,9 @@ class Gompertz(Distribution):
 
     def cdf(self, x: Array, shape: Any, scale: Any) -> Array:
         return -mx.expm1(-shape * mx.expm1(mx.maximum(x, 0.0) / scale))
+
+    def log_survival(self, x: Array, shape: Any, scale: Any) -> Array:
+        return -shape * mx.expm1(mx.maximum(x, 0.0) / scale)
 
     def quantile(self, q: Array, shape: Any, scale: Any) -> Array:
         return scale * mx.log1p(-mx.log1p(-q) / shape)

@@ -10,6 +10,7 @@ from genmlx.distributions.positive import EULER
 from genmlx.numerics import domains
 from genmlx.numerics.domains import Domain
 from genmlx.numerics.number import log
+from genmlx.numerics.special import log1mexp
 from genmlx.numerics.types import Array, Key, Shape
 
 __all__ = ["Gumbel", "gumbel"]
@@ -38,6 +39,7 @@ class Gumbel(Distribution):
 
     name = "gumbel"
     params = {"loc": domains.real, "scale": domains.positive}  # noqa: RUF012
+    pathwise = ("loc", "scale")
 
     def support(self, loc: Any, scale: Any) -> Domain:
         return domains.real
@@ -61,6 +63,12 @@ class Gumbel(Distribution):
 
     def cdf(self, x: Array, loc: Any, scale: Any) -> Array:
         return mx.exp(-mx.exp((loc - x) / scale))
+
+    def log_cdf(self, x: Array, loc: Any, scale: Any) -> Array:
+        return -mx.exp((loc - x) / scale)
+
+    def log_survival(self, x: Array, loc: Any, scale: Any) -> Array:
+        return log1mexp(mx.exp((loc - x) / scale))
 
     def quantile(self, q: Array, loc: Any, scale: Any) -> Array:
         return loc - scale * mx.log(-mx.log(q))

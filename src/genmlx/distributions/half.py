@@ -10,7 +10,7 @@ from genmlx.distributions.cauchy import log1p_square, no_moment
 from genmlx.numerics import domains, samplers
 from genmlx.numerics.domains import Domain
 from genmlx.numerics.number import log
-from genmlx.numerics.special import ndtr, ndtri_exp
+from genmlx.numerics.special import log_ndtr, ndtr, ndtri_exp
 from genmlx.numerics.types import Array, Key, Shape
 
 __all__ = ["HalfCauchy", "HalfNormal", "half_cauchy", "half_normal"]
@@ -38,6 +38,7 @@ class HalfNormal(Distribution):
 
     name = "half_normal"
     params = {"sigma": domains.positive}  # noqa: RUF012
+    pathwise = ("sigma",)
 
     def support(self, sigma: Any) -> Domain:
         return domains.nonnegative
@@ -60,6 +61,9 @@ class HalfNormal(Distribution):
 
     def cdf(self, x: Array, sigma: Any) -> Array:
         return 1.0 - 2.0 * ndtr(-mx.maximum(x, 0.0) / sigma)
+
+    def log_survival(self, x: Array, sigma: Any) -> Array:
+        return _LOG_2 + log_ndtr(-mx.maximum(x, 0.0) / sigma)
 
     def quantile(self, q: Array, sigma: Any) -> Array:
         upper = q > 0.5
@@ -85,6 +89,7 @@ class HalfCauchy(Distribution):
 
     name = "half_cauchy"
     params = {"scale": domains.positive}  # noqa: RUF012
+    pathwise = ("scale",)
 
     def support(self, scale: Any) -> Domain:
         return domains.nonnegative
@@ -109,6 +114,10 @@ class HalfCauchy(Distribution):
         far = z > 1.0
         tail = mx.arctan(1.0 / mx.where(far, z, 1.0))
         return mx.where(far, 1.0 - (2.0 / math.pi) * tail, (2.0 / math.pi) * mx.arctan(z))
+
+    def log_survival(self, x: Array, scale: Any) -> Array:
+        # 2/π atan(1/z), by the fraction that does not overflow.
+        return mx.log((2.0 / math.pi) * mx.arctan2(mx.array(scale), mx.maximum(x, 0.0)))
 
     def quantile(self, q: Array, scale: Any) -> Array:
         far = q > 0.5

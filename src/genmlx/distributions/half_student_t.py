@@ -6,12 +6,12 @@ from typing import Any, final
 import mlx.core as mx
 
 from genmlx.core.distribution import Distribution
-from genmlx.distributions.positive import finite_above
-from genmlx.distributions.student_t import student_t
+from genmlx.distributions.positive import MAX, finite_above
+from genmlx.distributions.student_t import student_t, two_sided, two_sided_quantile
 from genmlx.numerics import domains, samplers
 from genmlx.numerics.domains import Domain
-from genmlx.numerics.number import exp, sqrt
-from genmlx.numerics.special import betainc, betaincinv
+from genmlx.numerics.number import exp
+from genmlx.numerics.special.common import path_integral
 from genmlx.numerics.types import Array, Key, Shape
 
 __all__ = ["HalfStudentT", "half_student_t"]
@@ -27,7 +27,8 @@ class HalfStudentT(Distribution):
     - \frac{\nu + 1}{2} \log\left(1 + \frac{x^2}{\nu c^2}\right), \quad x \ge 0.$$
 
     With f the density at 0, the mean is c^2 f df / (df - 1) for df > 1, else inf; variance c^2 df / (df - 2) - mean^2
-    for df > 2, else inf. Draws are ``scale |t|`` and differentiable in the scale.
+    for df > 2, else inf. Draws are ``scale |t|`` and differentiable in the scale, those
+    of ``rsample`` also in df.
 
     Args:
         df: degrees of freedom, positive, need not be an integer.
@@ -43,13 +44,17 @@ class HalfStudentT(Distribution):
 
     name = "half_student_t"
     params = {"df": domains.positive, "scale": domains.positive}  # noqa: RUF012
+    pathwise = ("df", "scale")
     defaults = {"scale": 1.0}  # noqa: RUF012
 
     def support(self, df: Any, scale: Any) -> Domain:
         return domains.nonnegative
 
-    def sample(self, key: Key, df: Any, scale: Any, shape: Shape) -> Array:
-        return scale * mx.abs(samplers.student_t(key, df, shape))
+    def sample(self, key: Key, df: Any, scale: Any, shape: Shape, *, pathwise: bool = False) -> Array:
+        return scale * mx.abs(samplers.student_t(key, df, shape, pathwise=pathwise))
+
+    def rsample(self, key: Key, *args: Any) -> Array:
+        return self.sample(key, *args, pathwise=True)
 
     def log_prob(self, x: Array, df: Any, scale: Any) -> Array:
         return mx.where(x >= 0.0, student_t.log_prob(x, df, 0.0, scale) + _LOG_2, -math.inf)
@@ -66,24 +71,15 @@ class HalfStudentT(Distribution):
         return student_t.entropy(df, 0.0, scale) - _LOG_2
 
     def cdf(self, x: Array, df: Any, scale: Any) -> Array:
-        # t^2 / (df + t^2) is Beta(1/2, df/2); beyond 1/2 its complement is small and exact.
-        half = 0.5 * df
-        z = mx.maximum(x, 0.0) / (scale * sqrt(df))
-        square = mx.square(mx.minimum(z, 1e9))
-        near = square < 1.0
-        part = mx.where(near, square, 1.0) / (1.0 + square)
-        tail = betainc(mx.where(near, 0.5, half), mx.where(near, half, 0.5), part)
-        power = mx.exp(-df * mx.log(mx.maximum(z * 1e-9, 1.0)))  # of which the tail is one, from 1e9 on
-        return mx.where(near, tail, 1.0 - tail * power)
+        z = mx.minimum(mx.maximum(x, 0.0) / scale, MAX)
+        inside, _ = two_sided(z, df)
+        return inside + path_integral(lambda z: (2.0 * mx.exp(student_t.log_prob(z, df, 0.0, 1.0)),), z)
+
+    def log_survival(self, x: Array, df: Any, scale: Any) -> Array:
+        return _LOG_2 + student_t.log_survival(mx.maximum(x, 0.0), df, 0.0, scale)
 
     def quantile(self, q: Array, df: Any, scale: Any) -> Array:
-        half = 0.5 * df
-        near = q < betainc(0.5, half, 0.5)
-        level = mx.where(near, q, 1.0 - q)
-        inner = mx.logical_and(q > 0.0, q < 1.0)
-        part = betaincinv(mx.where(near, 0.5, half), mx.where(near, half, 0.5), mx.where(inner, level, 0.25))
-        odds = mx.where(near, part / (1.0 - part), (1.0 - part) / part)
-        return mx.where(q == 0.0, 0.0, mx.where(q == 1.0, math.inf, scale * mx.sqrt(df * odds)))
+        return scale * two_sided_quantile(q, 1.0 - q, df)
 
 
 half_student_t = HalfStudentT()

@@ -78,7 +78,7 @@ class Hypergeometric(Distribution):
 
     def sample(self, key: Key, successes: Any, total: Any, shape: Shape) -> Array:
         log_masses = self.log_prob(mx.arange(self.n + 1), _column(successes), _column(total))
-        return samplers.categorical(key, log_masses, shape)
+        return samplers.from_table(key, mx.exp(log_masses), shape)
 
     def log_prob(self, x: Array, successes: Any, total: Any) -> Array:
         n = self.n

@@ -56,7 +56,8 @@ class IID(Distribution):
 
     def __init__(self, family: Distribution) -> None:
         self.family = family
-        self.discrete = family.discrete  # type: ignore[misc]
+        self.discrete = family.discrete
+        self.pathwise = ("call",) if family.is_reparametrised else ()
 
     # Arguments and shapes: n is kept as a tuple.
 
@@ -91,7 +92,12 @@ class IID(Distribution):
     def sample(self, key: Key, call: DistributionCall, n: Shape, shape: Shape) -> Array:
         return self.family.sample(key, *call.args, shape + n + self.family.batch_shape(*call.args))
 
-    def initial(self, key: Key, call: DistributionCall, n: Shape, shape: Shape) -> Array:
+    def rsample(self, key: Key, *args: Any) -> Array:
+        call, n, shape = args
+        return self.family.rsample(key, *call.args, shape + n + self.family.batch_shape(*call.args))
+
+    def initial(self, key: Key, *args: Any) -> Array:
+        call, n, shape = args
         return self.family.initial(key, *call.args, shape + n + self.family.batch_shape(*call.args))
 
     def log_prob(self, x: Array, call: DistributionCall, n: Shape) -> Array:

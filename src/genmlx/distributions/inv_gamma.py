@@ -6,11 +6,11 @@ from typing import Any, final
 import mlx.core as mx
 
 from genmlx.core.distribution import Distribution
-from genmlx.distributions.counts import remainder
-from genmlx.distributions.gamma import centred_power, digamma_excess
+from genmlx.distributions.gamma import centred_power
 from genmlx.numerics import domains, samplers
 from genmlx.numerics.domains import Domain
-from genmlx.numerics.number import log
+from genmlx.numerics.number import digamma_excess, log, remainder
+from genmlx.numerics.special import gammainc, gammaincc, gammainccinv
 from genmlx.numerics.types import Array, Key, Shape
 
 __all__ = ["InvGamma", "inv_gamma"]
@@ -25,7 +25,7 @@ class InvGamma(Distribution):
     $$\log p(x) = s \log c - (s + 1) \log x - \frac{c}{x} - \log \Gamma(s), \quad x > 0.$$
 
     Mean c / (s - 1) for shape s > 1, else inf; variance c^2 / ((s - 1)^2 (s - 2)) for s > 2, else inf. Draws are
-    differentiable in the scale only.
+    differentiable in the scale, those of ``rsample`` also in the shape.
 
     Args:
         shape: positive.
@@ -41,13 +41,18 @@ class InvGamma(Distribution):
 
     name = "inv_gamma"
     params = {"shape": domains.positive, "scale": domains.positive}  # noqa: RUF012
+    pathwise = ("shape", "scale")
 
     def support(self, shape: Any, scale: Any) -> Domain:
         return domains.positive
 
-    def sample(self, key: Key, shape_: Any, scale: Any, shape: Shape) -> Array:
+    def sample(self, key: Key, shape_: Any, scale: Any, shape: Shape, *, pathwise: bool = False) -> Array:
         # In logarithms: for a shape of 0.01 the gamma draw underflows.
-        return mx.clip(mx.exp(log(scale) - samplers.log_standard_gamma(key, shape_, shape)), _TINY, _MAX)
+        log_draw = log(scale) - samplers.log_standard_gamma(key, shape_, shape, pathwise=pathwise)
+        return mx.clip(mx.exp(log_draw), _TINY, _MAX)
+
+    def rsample(self, key: Key, *args: Any) -> Array:
+        return self.sample(key, *args, pathwise=True)
 
     def log_prob(self, x: Array, shape: Any, scale: Any) -> Array:
         inside = x > 0.0
@@ -63,6 +68,15 @@ class InvGamma(Distribution):
 
     def entropy(self, shape: Any, scale: Any) -> Any:
         return remainder(shape) - 2.0 * log(shape) - (1.0 + shape) * digamma_excess(shape) + log(scale)
+
+    def cdf(self, x: Array, shape: Any, scale: Any) -> Array:
+        return gammaincc(shape, scale / mx.maximum(x, 0.0))
+
+    def log_survival(self, x: Array, shape: Any, scale: Any) -> Array:
+        return mx.log(gammainc(shape, scale / mx.maximum(x, 0.0)))
+
+    def quantile(self, q: Array, shape: Any, scale: Any) -> Array:
+        return scale / gammainccinv(shape, q)
 
 
 def _finite_above(shape: Any, limit: float, moment: Any) -> Any:

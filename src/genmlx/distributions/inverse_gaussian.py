@@ -43,6 +43,7 @@ class InverseGaussian(Distribution):
 
     name = "inverse_gaussian"
     params = {"mu": domains.positive, "lam": domains.positive}  # noqa: RUF012
+    pathwise = ("mu", "lam")
 
     def support(self, mu: Any, lam: Any) -> Domain:
         return domains.positive

@@ -44,6 +44,7 @@ class Kumaraswamy(Distribution):
 
     name = "kumaraswamy"
     params = {"a": domains.positive, "b": domains.positive}  # noqa: RUF012
+    pathwise = ("a", "b")
 
     def support(self, a: Any, b: Any) -> Domain:
         return domains.unit_interval
@@ -74,6 +75,9 @@ class Kumaraswamy(Distribution):
 
     def cdf(self, x: Array, a: Any, b: Any) -> Array:
         return -mx.expm1(b * log1mexp(-a * mx.log(mx.clip(x, 0.0, 1.0))))
+
+    def log_survival(self, x: Array, a: Any, b: Any) -> Array:
+        return b * log1mexp(-a * mx.log(mx.clip(x, 0.0, 1.0)))
 
     def quantile(self, q: Array, a: Any, b: Any) -> Array:
         return mx.exp(-_over(-mx.log1p(-q), a, b))

@@ -36,6 +36,7 @@ class Laplace(Distribution):
 
     name = "laplace"
     params = {"loc": domains.real, "scale": domains.positive}  # noqa: RUF012
+    pathwise = ("loc", "scale")
 
     def support(self, loc: Any, scale: Any) -> Domain:
         return domains.real
@@ -59,6 +60,14 @@ class Laplace(Distribution):
         z = (x - loc) / scale
         tail = 0.5 * mx.exp(-mx.abs(z))
         return mx.where(z < 0.0, tail, 1.0 - tail)
+
+    def log_cdf(self, x: Array, loc: Any, scale: Any) -> Array:
+        z = (x - loc) / scale
+        below = z < 0.0
+        return mx.where(below, z - _LOG_2, mx.log1p(-0.5 * mx.exp(-mx.where(below, 0.0, z))))
+
+    def log_survival(self, x: Array, loc: Any, scale: Any) -> Array:
+        return self.log_cdf(loc - x, 0.0, scale)
 
     def quantile(self, q: Array, loc: Any, scale: Any) -> Array:
         # 1 - q is exact where it is used.

@@ -35,6 +35,7 @@ class Levy(Distribution):
 
     name = "levy"
     params = {"loc": domains.real, "scale": domains.positive}  # noqa: RUF012
+    pathwise = ("loc", "scale")
 
     def support(self, loc: Any, scale: Any) -> Domain:
         return domains.above(loc)

@@ -10,16 +10,14 @@ from genmlx.numerics import domains, linalg, samplers
 from genmlx.numerics.domains import Domain
 from genmlx.numerics.errors import UsageError
 from genmlx.numerics.number import lgamma
-from genmlx.numerics.random import split
 from genmlx.numerics.special import digamma
 from genmlx.numerics.special.common import polynomial
 from genmlx.numerics.types import Array, Key, Shape
 
-__all__ = ["LKJCholesky", "lkj_cholesky"]
+__all__ = ["LKJCholesky", "lkj_cholesky", "log_normaliser"]
 
 _LOG_PI = math.log(math.pi)
 _SERIES = (-1 / 8, 1 / 192, -1 / 640, 17 / 14336, -31 / 18432)  # in 1/z^2, after a factor 1/z
-_TINY = 1e-30  # the square of the least diagonal element of a draw
 
 
 def lkj_cholesky(dim: Any, eta: Any) -> DistributionCall:
@@ -62,6 +60,7 @@ class LKJCholesky(Distribution):
 
     name = "lkj_cholesky"
     params = {"eta": domains.positive}  # noqa: RUF012
+    pathwise = ("eta",)
     event_ndim = 2
 
     def __init__(self, dim: Any) -> None:
@@ -78,21 +77,11 @@ class LKJCholesky(Distribution):
     def support(self, eta: Any) -> Domain:
         return domains.correlation_cholesky
 
-    def sample(self, key: Key, eta: Any, shape: Shape) -> Array:
-        k_direction, k_free, k_rest = split(key, 3)
-        below = mx.tri(self.dim, k=-1)
-        direction = mx.random.normal((*shape, self.dim, self.dim), key=k_direction) * below + 1e-20 * below
-        norm = mx.sqrt(mx.sum(mx.square(direction), axis=-1, keepdims=True))
-        half = 0.5 * mx.maximum(mx.arange(self.dim), 1)  # the first row has no entries below the diagonal
-        a = mx.stop_gradient(_a(self.dim, _column(eta)))
-        logit = samplers.log_standard_gamma(k_free, half, (*shape, self.dim)) - samplers.log_standard_gamma(
-            k_rest, a, (*shape, self.dim)
-        )
-        first = mx.arange(self.dim) == 0
-        length = mx.where(first, 0.0, mx.sigmoid(logit))[..., None]
-        rest = mx.where(first, 1.0, mx.maximum(mx.sigmoid(-logit), _TINY))
-        unit = direction / mx.where(norm > 0.0, norm, 1.0)
-        return unit * mx.sqrt(length) + mx.sqrt(rest)[..., None] * mx.eye(self.dim)
+    def sample(self, key: Key, eta: Any, shape: Shape, *, pathwise: bool = False) -> Array:
+        return samplers.lkj_cholesky(key, self.dim, eta, shape, pathwise=pathwise)
+
+    def rsample(self, key: Key, *args: Any) -> Array:
+        return self.sample(key, *args, pathwise=True)
 
     def log_prob(self, x: Array, eta: Any) -> Array:
         inside = domains.correlation_cholesky.contains(x)
@@ -100,7 +89,7 @@ class LKJCholesky(Distribution):
         powers = 2.0 * (_a(self.dim, _column(eta)) - 1.0) * mx.log(diagonal)
         kernel = mx.sum(mx.where(mx.arange(self.dim) == 0, 0.0, powers), axis=-1)
         invalid = mx.logical_not(mx.array(eta) > 0.0)
-        return mx.where(invalid, math.nan, mx.where(inside, kernel - _log_normaliser(self.dim, eta), -math.inf))
+        return mx.where(invalid, math.nan, mx.where(inside, kernel - log_normaliser(self.dim, eta), -math.inf))
 
     def mean(self, eta: Any) -> Any:
         return _diagonal_mean(self.dim, eta)[..., None] * mx.eye(self.dim)
@@ -115,7 +104,7 @@ class LKJCholesky(Distribution):
         rows = mx.arange(self.dim)
         a = _a(self.dim, _column(eta))
         expected = (a - 1.0) * (digamma(a) - digamma(a + 0.5 * rows))  # of the logarithms of the diagonal
-        return _log_normaliser(self.dim, eta) - mx.sum(mx.where(rows == 0, 0.0, expected), axis=-1)
+        return log_normaliser(self.dim, eta) - mx.sum(mx.where(rows == 0, 0.0, expected), axis=-1)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, LKJCholesky) and self.dim == other.dim
@@ -156,7 +145,7 @@ def _excess(z: Array) -> Array:
     return mx.where(near, series + steps, series)
 
 
-def _log_normaliser(dim: int, eta: Any) -> Any:
+def log_normaliser(dim: int, eta: Any) -> Any:
     """The sum over m = i - 1 of the log volume of {v in R^m}, weighted by (1 - |v|^2)^(a - 1)."""
     total = lgamma(eta + 0.5 * (dim - 1))  # of a_i + m / 2, which is the same in all rows
     result = 0.25 * dim * (dim - 1) * _LOG_PI

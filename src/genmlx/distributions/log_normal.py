@@ -9,7 +9,7 @@ from genmlx.core.distribution import Distribution
 from genmlx.numerics import domains
 from genmlx.numerics.domains import Domain
 from genmlx.numerics.number import exp, expm1, log
-from genmlx.numerics.special import ndtr, ndtri
+from genmlx.numerics.special import log_ndtr, ndtr, ndtri
 from genmlx.numerics.types import Array, Key, Shape
 
 __all__ = ["LogNormal", "log_normal"]
@@ -38,6 +38,7 @@ class LogNormal(Distribution):
 
     name = "log_normal"
     params = {"mu": domains.real, "sigma": domains.positive}  # noqa: RUF012
+    pathwise = ("mu", "sigma")
 
     def support(self, mu: Any, sigma: Any) -> Domain:
         return domains.positive
@@ -63,6 +64,12 @@ class LogNormal(Distribution):
 
     def cdf(self, x: Array, mu: Any, sigma: Any) -> Array:
         return ndtr((mx.log(mx.maximum(x, 0.0)) - mu) / sigma)
+
+    def log_cdf(self, x: Array, mu: Any, sigma: Any) -> Array:
+        return log_ndtr((mx.log(mx.maximum(x, 0.0)) - mu) / sigma)
+
+    def log_survival(self, x: Array, mu: Any, sigma: Any) -> Array:
+        return log_ndtr((mu - mx.log(mx.maximum(x, 0.0))) / sigma)
 
     def quantile(self, q: Array, mu: Any, sigma: Any) -> Array:
         return mx.exp(mu + sigma * ndtri(q))

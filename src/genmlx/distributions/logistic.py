@@ -10,10 +10,10 @@ from genmlx.distributions.positive import MAX, TINY, finite_above, log_power
 from genmlx.numerics import domains
 from genmlx.numerics.domains import Domain
 from genmlx.numerics.number import log
-from genmlx.numerics.special import logit, softplus
+from genmlx.numerics.special import log_sigmoid, logit, softplus
 from genmlx.numerics.types import Array, Key, Shape
 
-__all__ = ["LogLogistic", "Logistic", "log_logistic", "logistic"]
+__all__ = ["LogLogistic", "Logistic", "log_logistic", "logistic", "standard_logistic"]
 
 
 @final
@@ -38,12 +38,13 @@ class Logistic(Distribution):
 
     name = "logistic"
     params = {"loc": domains.real, "scale": domains.positive}  # noqa: RUF012
+    pathwise = ("loc", "scale")
 
     def support(self, loc: Any, scale: Any) -> Domain:
         return domains.real
 
     def sample(self, key: Key, loc: Any, scale: Any, shape: Shape) -> Array:
-        return loc + scale * _standard(key, shape)
+        return loc + scale * standard_logistic(key, shape)
 
     def log_prob(self, x: Array, loc: Any, scale: Any) -> Array:
         z = (x - loc) / scale
@@ -60,6 +61,12 @@ class Logistic(Distribution):
 
     def cdf(self, x: Array, loc: Any, scale: Any) -> Array:
         return mx.sigmoid((x - loc) / scale)
+
+    def log_cdf(self, x: Array, loc: Any, scale: Any) -> Array:
+        return log_sigmoid((x - loc) / scale)
+
+    def log_survival(self, x: Array, loc: Any, scale: Any) -> Array:
+        return log_sigmoid((loc - x) / scale)
 
     def quantile(self, q: Array, loc: Any, scale: Any) -> Array:
         return loc + scale * logit(q)
@@ -89,12 +96,13 @@ class LogLogistic(Distribution):
 
     name = "log_logistic"
     params = {"shape": domains.positive, "scale": domains.positive}  # noqa: RUF012
+    pathwise = ("shape", "scale")
 
     def support(self, shape: Any, scale: Any) -> Domain:
         return domains.positive
 
     def sample(self, key: Key, shape_: Any, scale: Any, shape: Shape) -> Array:
-        return mx.clip(scale * mx.exp(_standard(key, shape) / shape_), TINY, MAX)
+        return mx.clip(scale * mx.exp(standard_logistic(key, shape) / shape_), TINY, MAX)
 
     def log_prob(self, x: Array, shape: Any, scale: Any) -> Array:
         inside = mx.logical_and(x >= 0.0, x < math.inf)
@@ -115,11 +123,18 @@ class LogLogistic(Distribution):
     def cdf(self, x: Array, shape: Any, scale: Any) -> Array:
         return mx.sigmoid(shape * mx.log(mx.maximum(x, 0.0) / scale))
 
+    def log_cdf(self, x: Array, shape: Any, scale: Any) -> Array:
+        return log_sigmoid(shape * mx.log(mx.maximum(x, 0.0) / scale))
+
+    def log_survival(self, x: Array, shape: Any, scale: Any) -> Array:
+        return log_sigmoid(-shape * mx.log(mx.maximum(x, 0.0) / scale))
+
     def quantile(self, q: Array, shape: Any, scale: Any) -> Array:
         return scale * mx.exp(logit(q) / shape)
 
 
-def _standard(key: Key, shape: Shape) -> Array:
+def standard_logistic(key: Key, shape: Shape) -> Array:
+    """Draws of location 0 and scale 1: the log odds of a uniform number."""
     return logit(mx.maximum(mx.random.uniform(shape=shape, key=key), 2.0**-33))
 
 

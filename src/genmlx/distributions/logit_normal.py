@@ -41,6 +41,7 @@ class LogitNormal(Distribution):
 
     name = "logit_normal"
     params = {"mu": domains.real, "sigma": domains.positive}  # noqa: RUF012
+    pathwise = ("mu", "sigma")
 
     def support(self, mu: Any, sigma: Any) -> Domain:
         return domains.unit_interval

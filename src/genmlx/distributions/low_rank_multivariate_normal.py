@@ -45,10 +45,10 @@ class LowRankMultivariateNormal(Distribution):
         "cov_factor": domains.real_matrix,
         "cov_diag": domains.positive_vector,
     }
+    pathwise = ("loc", "cov_factor", "cov_diag")
     event_ndim = 1
 
-    def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
-        params = super().bind(args, kwargs)
+    def check_shapes(self, *params: Any) -> None:
         loc, factor, diag = params
         n = loc.shape[-1]
         if factor.shape[-2] != n or diag.shape[-1] != n:
@@ -57,7 +57,6 @@ class LowRankMultivariateNormal(Distribution):
                 f"and cov_diag has shape {diag.shape}",
                 fix=f"shapes {(n, 'r')} and {(n,)}, with batch axes in front",
             )
-        return params
 
     def event_shape(self, *params: Any) -> Shape:
         return params[0].shape[-1:]

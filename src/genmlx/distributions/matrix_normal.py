@@ -44,10 +44,10 @@ class MatrixNormal(Distribution):
         "row_scale_tril": domains.lower_triangular,
         "column_scale_tril": domains.lower_triangular,
     }
+    pathwise = ("loc", "row_scale_tril", "column_scale_tril")
     event_ndim = 2
 
-    def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
-        params = super().bind(args, kwargs)
+    def check_shapes(self, *params: Any) -> None:
         loc, rows, columns = params
         n, m = loc.shape[-2:]
         if rows.shape[-2:] != (n, n) or columns.shape[-2:] != (m, m):
@@ -55,7 +55,6 @@ class MatrixNormal(Distribution):
                 f"loc of {self.name} is {n} x {m}, but the scales have shapes {rows.shape} and {columns.shape}",
                 fix=f"matrices of shapes {(n, n)} and {(m, m)}, with batch axes in front",
             )
-        return params
 
     def event_shape(self, *params: Any) -> Shape:
         return params[0].shape[-2:]

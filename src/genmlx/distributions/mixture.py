@@ -10,6 +10,7 @@ from genmlx.numerics import domains, samplers
 from genmlx.numerics.domains import Domain, Interval
 from genmlx.numerics.errors import ShapeError, UsageError
 from genmlx.numerics.random import split
+from genmlx.numerics.special import logsumexp
 from genmlx.numerics.types import Array, Key, Shape
 
 __all__ = ["Mixture", "mixture"]
@@ -65,8 +66,9 @@ class Mixture(Distribution):
             )
         ndims = {family.event_ndim for family in families}
         self.families, self.stacked = families, stacked
-        self.discrete = kinds.pop()  # type: ignore[misc]
-        self.event_ndim = ndims.pop() if len(ndims) == 1 else -1  # type: ignore[misc]
+        self.discrete = kinds.pop()
+        self.event_ndim = ndims.pop() if len(ndims) == 1 else -1
+        self.pathwise = ("components",) if all(family.is_reparametrised for family in families) else ()
 
     # Arguments and shapes: components are a tuple of calls, or one call.
 
@@ -134,12 +136,17 @@ class Mixture(Distribution):
         return _union([call.support for call in _calls(components)])
 
     def sample(self, key: Key, components: Any, log_weights: Array, shape: Shape) -> Array:
-        return self._draws(key, components, log_weights, shape, "sample")
+        return self._from_component(key, components, log_weights, shape, "sample")
 
-    def initial(self, key: Key, components: Any, log_weights: Array, shape: Shape) -> Array:
-        return self._draws(key, components, log_weights, shape, "initial")
+    def rsample(self, key: Key, *args: Any) -> Array:
+        components, log_weights, shape = args
+        return self._from_component(key, components, log_weights, shape, "rsample")
 
-    def _draws(self, key: Key, components: Any, log_weights: Array, shape: Shape, method: str) -> Array:
+    def initial(self, key: Key, *args: Any) -> Array:
+        components, log_weights, shape = args
+        return self._from_component(key, components, log_weights, shape, "initial")
+
+    def _from_component(self, key: Key, components: Any, log_weights: Array, shape: Shape, method: str) -> Array:
         k = log_weights.shape[-1]
         k_index, *keys = split(key, 1 + len(self.families))
         index = samplers.categorical(k_index, log_weights, shape)
@@ -157,8 +164,8 @@ class Mixture(Distribution):
         joint = self._of_components("log_prob", x, components) + log_weights
         # The gradient of logsumexp is NaN where all terms are -inf: another value there, and none of its gradient.
         nowhere = mx.max(joint, axis=-1, keepdims=True) == -math.inf
-        total = mx.logsumexp(mx.where(nowhere, 0.0, joint), axis=-1)
-        return mx.where(nowhere.squeeze(-1), -math.inf, total) - mx.logsumexp(log_weights, axis=-1)
+        total = logsumexp(mx.where(nowhere, 0.0, joint), axis=-1)
+        return mx.where(nowhere.squeeze(-1), -math.inf, total) - logsumexp(log_weights, axis=-1)
 
     def mean(self, components: Any, log_weights: Array) -> Any:
         weights, axis = self._weights(components, log_weights)

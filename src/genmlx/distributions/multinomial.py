@@ -6,10 +6,11 @@ from typing import Any, final
 import mlx.core as mx
 
 from genmlx.core.distribution import Distribution
+from genmlx.distributions.binomial import is_few
 from genmlx.distributions.counts import as_count, k_log_ratio, remainder_of_count
 from genmlx.numerics import domains, samplers
 from genmlx.numerics.domains import Domain
-from genmlx.numerics.random import split
+from genmlx.numerics.special import logsumexp
 from genmlx.numerics.types import Array, Key, Shape
 
 __all__ = ["Multinomial", "as_counts", "composition", "lifted", "multinomial"]
@@ -23,7 +24,7 @@ class Multinomial(Distribution):
 
     Mean n p, variance n p (1 - p). Values are int32 vectors. The weights are normalised: p = w / sum(w).
     ``multinomial(n, logits=l)`` is the same for p = softmax(l), without going through p. Draws: n categories for a
-    literal n up to 64, else one binomial after the other, each of what is left.
+    literal n that is small, else `genmlx.numerics.samplers.multinomial`.
 
     Args:
         n: number of trials, an integer, zero or positive.
@@ -36,7 +37,6 @@ class Multinomial(Distribution):
 
     References:
         Loader, Fast and accurate computation of binomial probabilities (2000): the form of the log mass.
-        Davis, The computer generation of multinomial random variates, Comput. Statist. Data Anal. 16 (1993): the draws.
     """
 
     name = "multinomial"
@@ -51,9 +51,9 @@ class Multinomial(Distribution):
         return composition(n)
 
     def sample(self, key: Key, n: Any, probs: Array, shape: Shape) -> Array:
-        if _is_small(n):
+        if is_few(n, shape) and n > 0:
             return _tallied(key, int(n), mx.log(probs), shape)
-        return _divided(key, n, probs, shape)
+        return samplers.multinomial(key, n, probs, shape)
 
     def log_prob(self, x: Array, n: Any, probs: Array) -> Array:
         p = probs / mx.sum(probs, axis=-1, keepdims=True)
@@ -91,12 +91,12 @@ class _MultinomialLogits(Distribution):
         return composition(n)
 
     def sample(self, key: Key, n: Any, logits: Array, shape: Shape) -> Array:
-        if _is_small(n):
+        if is_few(n, shape) and n > 0:
             return _tallied(key, int(n), logits, shape)
-        return _divided(key, n, mx.softmax(logits, axis=-1), shape)
+        return samplers.multinomial(key, n, mx.softmax(logits, axis=-1), shape)
 
     def log_prob(self, x: Array, n: Any, logits: Array) -> Array:
-        log_p = logits - mx.logsumexp(logits, axis=-1, keepdims=True)
+        log_p = logits - logsumexp(logits, axis=-1, keepdims=True)
         k, inside = as_counts(x, n)
         inside = mx.logical_and(inside, mx.all(mx.logical_or(log_p > -math.inf, k == 0.0), axis=-1))
         k = mx.where(inside[..., None], k, 0.0)
@@ -145,34 +145,11 @@ def _log_ways(n: Any, k: Array) -> Any:
     return remainder_of_count(n) - mx.sum(remainder_of_count(k), axis=-1)
 
 
-# A literal n up to 64 is drawn trial by trial: n K operations on numbers, but few in the graph.
-
-_SMALL = 64
-
-
-def _is_small(n: Any) -> bool:
-    return not isinstance(n, mx.array) and 0 < n <= _SMALL
-
-
 def _tallied(key: Key, n: int, logits: Array, shape: Shape) -> Array:
     """Draws by n categories each."""
     size = logits.shape[-1]
     index = samplers.categorical(key, logits[..., None, :], (*shape, n))
     return mx.sum(index[..., None] == mx.arange(size), axis=-2).astype(mx.int32)
-
-
-def _divided(key: Key, n: Any, weights: Array, shape: Shape) -> Array:
-    """Draws category by category: a binomial share of the trials left, the last one gets the rest."""
-    weights = mx.broadcast_to(mx.stop_gradient(weights), (*shape, weights.shape[-1]))
-    size = weights.shape[-1]
-    rest = mx.cumsum(weights, axis=-1, reverse=True)  # from the end: the last positive weight is all that is left
-    share = mx.clip(mx.where(rest > 0.0, weights / mx.where(rest > 0.0, rest, 1.0), 0.0), 0.0, 1.0)
-    left = mx.broadcast_to(n if isinstance(n, mx.array) else mx.array(int(n)), shape).astype(mx.int32)
-    keys, counts = split(key, max(size - 1, 1)), []
-    for i in range(size - 1):
-        counts.append(samplers.binomial(keys[i], left, share[..., i], shape))
-        left = left - counts[-1]
-    return mx.stack([*counts, left], axis=-1)
 
 
 multinomial = Multinomial()

@@ -40,8 +40,7 @@ class _Gaussian(Distribution):
     def _variances(self, factor: Array) -> Array:
         return mx.sum(factor * factor, axis=-1)
 
-    def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
-        params = super().bind(args, kwargs)
+    def check_shapes(self, *params: Any) -> None:
         mean, matrix = params
         if isinstance(mean, mx.array) and isinstance(matrix, mx.array):
             n = mean.shape[-1]
@@ -50,7 +49,6 @@ class _Gaussian(Distribution):
                     f"the mean of {self.name} has {n} elements, but {list(self.params)[1]} has shape {matrix.shape}",
                     fix=f"a matrix of shape {(n, n)}, with batch axes in front",
                 )
-        return params
 
     def event_shape(self, *params: Any) -> Shape:
         return params[0].shape[-1:]
@@ -113,6 +111,7 @@ class MultivariateNormal(_Gaussian):
     """
 
     params = {"mean": domains.real_vector, "cov": domains.positive_definite}  # noqa: RUF012
+    pathwise = ("mean", "cov")
 
     def _factor(self, matrix: Array) -> Array:
         return symmetric_cholesky(matrix)
@@ -126,6 +125,7 @@ class _ScaleTril(_Gaussian):
     """Multivariate normal distribution by the Cholesky factor of its covariance."""
 
     params = {"mean": domains.real_vector, "scale_tril": domains.lower_triangular}  # noqa: RUF012
+    pathwise = ("mean", "scale_tril")
 
     def _factor(self, matrix: Array) -> Array:
         return matrix
@@ -136,6 +136,7 @@ class _Precision(_Gaussian):
     """Multivariate normal distribution by its precision P = K K^T: the covariance is K^-T K^-1."""
 
     params = {"mean": domains.real_vector, "precision": domains.positive_definite}  # noqa: RUF012
+    pathwise = ("mean", "precision")
 
     def _factor(self, matrix: Array) -> Array:
         return symmetric_cholesky(matrix)

@@ -6,11 +6,10 @@ from typing import Any, final
 import mlx.core as mx
 
 from genmlx.core.distribution import Distribution
-from genmlx.distributions.counts import remainder
 from genmlx.numerics import domains, linalg, samplers
 from genmlx.numerics.domains import Domain
 from genmlx.numerics.errors import ShapeError
-from genmlx.numerics.number import log, log1p
+from genmlx.numerics.number import log, log1p, remainder
 from genmlx.numerics.random import split
 from genmlx.numerics.special import HALF_LOG_2PI
 from genmlx.numerics.types import Array, Key, Shape
@@ -27,7 +26,8 @@ class MultivariateStudentT(Distribution):
 
     Mean loc for df > 1, else none (NaN); variance of each element S_ii df / (df - 2) for df > 2, inf for 1 < df <= 2,
     else none; for large df it tends to the normal with covariance S. A draw is loc + L z / sqrt(w), z standard normal
-    and df w chi-square distributed; differentiable in the location and the scale.
+    and df w chi-square distributed; differentiable in the location and the scale, that of ``rsample`` also
+    in df.
 
     Args:
         df: degrees of freedom, positive, need not be an integer.
@@ -49,10 +49,10 @@ class MultivariateStudentT(Distribution):
         "loc": domains.real_vector,
         "scale_tril": domains.lower_triangular,
     }
+    pathwise = ("df", "loc", "scale_tril")
     event_ndim = 1
 
-    def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
-        params = super().bind(args, kwargs)
+    def check_shapes(self, *params: Any) -> None:
         _, loc, tril = params
         n = loc.shape[-1]
         if tril.shape[-2:] != (n, n):
@@ -60,7 +60,6 @@ class MultivariateStudentT(Distribution):
                 f"loc of {self.name} has {n} elements, but scale_tril has shape {tril.shape}",
                 fix=f"a matrix of shape {(n, n)}, with batch axes in front",
             )
-        return params
 
     def event_shape(self, *params: Any) -> Shape:
         return params[1].shape[-1:]
@@ -68,13 +67,16 @@ class MultivariateStudentT(Distribution):
     def support(self, df: Any, loc: Array, tril: Array) -> Domain:
         return domains.real_vector
 
-    def sample(self, key: Key, df: Any, loc: Array, tril: Array, shape: Shape) -> Array:
+    def sample(self, key: Key, df: Any, loc: Array, tril: Array, shape: Shape, *, pathwise: bool = False) -> Array:
         k_normal, k_gamma = split(key)
         z = mx.random.normal((*shape, loc.shape[-1]), key=k_normal)
         half = 0.5 * df
-        log_scale = 0.5 * (log(half) - samplers.log_standard_gamma(k_gamma, half, shape))
-        z = z * mx.exp(mx.minimum(mx.stop_gradient(log_scale), 85.0))[..., None]
-        return loc + (tril @ z[..., None]).squeeze(-1)
+        log_scale = 0.5 * (log(half) - samplers.log_standard_gamma(k_gamma, half, shape, pathwise=pathwise))
+        log_scale = mx.minimum(log_scale if pathwise else mx.stop_gradient(log_scale), 85.0)
+        return loc + (tril @ (z * mx.exp(log_scale)[..., None])[..., None]).squeeze(-1)
+
+    def rsample(self, key: Key, *args: Any) -> Array:
+        return self.sample(key, *args, pathwise=True)
 
     def log_prob(self, x: Array, df: Any, loc: Array, tril: Array) -> Array:
         n = loc.shape[-1]

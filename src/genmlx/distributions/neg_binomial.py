@@ -7,10 +7,13 @@ import mlx.core as mx
 
 from genmlx.core.distribution import Distribution
 from genmlx.distributions.binomial import smaller_difference
-from genmlx.distributions.counts import as_count, k_log_ratio, remainder, remainder_of_count
+from genmlx.distributions.counts import as_count, counts_below, k_log_ratio, remainder_of_count, smallest_count
+from genmlx.distributions.derived import Derived
 from genmlx.numerics import domains, samplers
 from genmlx.numerics.domains import Domain
+from genmlx.numerics.number import exp, remainder
 from genmlx.numerics.random import split
+from genmlx.numerics.special import betainc, betaincc
 from genmlx.numerics.types import Array, Key, Shape
 
 __all__ = ["NegBinomial", "neg_binomial"]
@@ -30,6 +33,7 @@ class NegBinomial(Distribution):
         r: number of successes, any positive number.
         p: probability of success, in (0, 1].
         mean: expected count, zero or positive (keyword only).
+        log_mean: its logarithm, any real number (keyword only, with ``concentration``).
         concentration: the same as ``r`` (keyword only).
 
     Example:
@@ -59,6 +63,17 @@ class NegBinomial(Distribution):
     def variance(self, r: Any, p: Any) -> Any:
         return r * (1.0 - p) / (p * p)
 
+    def cdf(self, x: Array, r: Any, p: Any) -> Array:
+        k, below = counts_below(x)
+        return mx.where(below, 0.0, betainc(r, k + 1.0, p))
+
+    def log_survival(self, x: Array, r: Any, p: Any) -> Array:
+        k, below = counts_below(x)
+        return mx.where(below, 0.0, mx.log(betaincc(r, k + 1.0, p)))
+
+    def quantile(self, q: Array, r: Any, p: Any) -> Array:
+        return smallest_count(q, lambda k: self.cdf(k, r, p))
+
 
 @final
 class _NegBinomialMean(Distribution):
@@ -86,6 +101,18 @@ class _NegBinomialMean(Distribution):
     def variance(self, mean: Any, concentration: Any) -> Any:
         return mean + mean * mean / concentration
 
+    def cdf(self, x: Array, mean: Any, concentration: Any) -> Array:
+        k, below = counts_below(x)
+        total = mean + concentration
+        # Of p = r / (r + m) and 1 - p, the smaller one has all digits.
+        rare = mx.array(concentration < mean)
+        p = mx.where(rare, concentration / total, mean / total)
+        tail = betainc(mx.where(rare, concentration, k + 1.0), mx.where(rare, k + 1.0, concentration), p)
+        return mx.where(below, 0.0, mx.where(rare, tail, 1.0 - tail))
+
+    def quantile(self, q: Array, mean: Any, concentration: Any) -> Array:
+        return smallest_count(q, lambda k: self.cdf(k, mean, concentration))
+
 
 def _log_mass(x: Array, r: Any, p: Any, q: Any) -> Array:
     """The mass of r successes in n = r + k trials, of which the last is one (r / n): q = 1 - p."""
@@ -102,5 +129,24 @@ def _log_mass(x: Array, r: Any, p: Any, q: Any) -> Array:
     return mx.where(inside, result, -math.inf)
 
 
+_by_mean = _NegBinomialMean()
+
+
+@final
+class _NegBinomialLogMean(Derived):
+    """Negative binomial distribution by the logarithm of its mean, for regressions with a logarithmic link."""
+
+    name = "neg_binomial"
+    params = {"log_mean": domains.real, "concentration": domains.positive}  # noqa: RUF012
+    discrete = True
+    family = _by_mean
+
+    def inner(self, log_mean: Any, concentration: Any) -> tuple[Any, ...]:
+        return exp(log_mean), concentration
+
+
 neg_binomial = NegBinomial()
-neg_binomial.alternatives = {frozenset({"mean", "concentration"}): _NegBinomialMean()}
+neg_binomial.alternatives = {
+    frozenset({"mean", "concentration"}): _by_mean,
+    frozenset({"log_mean", "concentration"}): _NegBinomialLogMean(),
+}

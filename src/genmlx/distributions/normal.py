@@ -9,7 +9,7 @@ from genmlx.core.distribution import Distribution
 from genmlx.numerics import domains
 from genmlx.numerics.domains import Domain
 from genmlx.numerics.number import log
-from genmlx.numerics.special import ndtr, ndtri
+from genmlx.numerics.special import log_ndtr, ndtr, ndtri
 from genmlx.numerics.types import Array, Key, Shape
 
 __all__ = ["Normal", "broadcasted_normal", "gaussian", "normal"]
@@ -36,6 +36,7 @@ class Normal(Distribution):
 
     name = "normal"
     params = {"mu": domains.real, "sigma": domains.positive}  # noqa: RUF012
+    pathwise = ("mu", "sigma")
 
     def support(self, mu: Any, sigma: Any) -> Domain:
         return domains.real
@@ -58,6 +59,12 @@ class Normal(Distribution):
 
     def cdf(self, x: Array, mu: Any, sigma: Any) -> Array:
         return ndtr((x - mu) / sigma)
+
+    def log_cdf(self, x: Array, mu: Any, sigma: Any) -> Array:
+        return log_ndtr((x - mu) / sigma)
+
+    def log_survival(self, x: Array, mu: Any, sigma: Any) -> Array:
+        return log_ndtr((mu - x) / sigma)
 
     def quantile(self, q: Array, mu: Any, sigma: Any) -> Array:
         return mu + sigma * ndtri(q)

@@ -38,6 +38,7 @@ class Pareto(Distribution):
 
     name = "pareto"
     params = {"scale": domains.positive, "alpha": domains.positive}  # noqa: RUF012
+    pathwise = ("scale", "alpha")
 
     def support(self, scale: Any, alpha: Any) -> Domain:
         return domains.lower_bounded(scale)
@@ -62,6 +63,9 @@ class Pareto(Distribution):
 
     def cdf(self, x: Array, scale: Any, alpha: Any) -> Array:
         return -mx.expm1(-alpha * mx.log1p(mx.maximum(x - scale, 0.0) / scale))
+
+    def log_survival(self, x: Array, scale: Any, alpha: Any) -> Array:
+        return -alpha * mx.log1p(mx.maximum(x - scale, 0.0) / scale)
 
     def quantile(self, q: Array, scale: Any, alpha: Any) -> Array:
         return scale * mx.exp(-mx.log1p(-q) / alpha)

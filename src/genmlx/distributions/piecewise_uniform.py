@@ -33,6 +33,7 @@ class PiecewiseUniform(Distribution):
 
     name = "piecewise_uniform"
     params = {"bounds": domains.increasing_bounds, "probs": domains.probabilities}  # noqa: RUF012
+    pathwise = ("bounds",)
 
     def support(self, bounds: Array, probs: Array) -> Domain:
         return domains.interval(bounds[..., 0], bounds[..., -1])

@@ -6,9 +6,10 @@ from typing import Any, final
 import mlx.core as mx
 
 from genmlx.core.distribution import Distribution
-from genmlx.distributions.counts import as_count, k_log_ratio, remainder_of_count
+from genmlx.distributions.counts import as_count, counts_below, k_log_ratio, remainder_of_count, smallest_count
 from genmlx.numerics import domains, samplers
 from genmlx.numerics.domains import Domain
+from genmlx.numerics.special import gammainc, gammaincc
 from genmlx.numerics.types import Array, Key, Shape
 
 __all__ = ["Poisson", "poisson"]
@@ -56,6 +57,17 @@ class Poisson(Distribution):
     def variance(self, rate: Any) -> Any:
         return rate
 
+    def cdf(self, x: Array, rate: Any) -> Array:
+        k, below = counts_below(x)
+        return mx.where(below, 0.0, gammaincc(k + 1.0, rate))
+
+    def log_survival(self, x: Array, rate: Any) -> Array:
+        k, below = counts_below(x)
+        return mx.where(below, 0.0, mx.log(gammainc(k + 1.0, rate)))
+
+    def quantile(self, q: Array, rate: Any) -> Array:
+        return smallest_count(q, lambda k: self.cdf(k, rate))
+
 
 @final
 class _PoissonLogRate(Distribution):
@@ -83,6 +95,12 @@ class _PoissonLogRate(Distribution):
 
     def variance(self, log_rate: Any) -> Any:
         return mx.exp(log_rate)
+
+    def cdf(self, x: Array, log_rate: Any) -> Array:
+        return poisson.cdf(x, mx.exp(log_rate))
+
+    def quantile(self, q: Array, log_rate: Any) -> Array:
+        return poisson.quantile(q, mx.exp(log_rate))
 
 
 poisson = Poisson()

@@ -65,8 +65,9 @@ class Product(Distribution):
             found = ", ".join(f"{f.name} ({'discrete' if f.discrete else 'continuous'})" for f in families)
             raise UsageError(f"product takes discrete or continuous families, not both: {found}", fix="two choices")
         self.families = families
-        self.discrete = families[0].discrete  # type: ignore[misc]
-        self.params = dict.fromkeys([f"call{i}" for i in range(len(families))], domains.any_value)  # type: ignore[misc]
+        self.discrete = families[0].discrete
+        self.params = dict.fromkeys([f"call{i}" for i in range(len(families))], domains.any_value)
+        self.pathwise = tuple([f"call{i}" for i, family in enumerate(families) if family.is_reparametrised])
 
     def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
         found = tuple([getattr(call, "gen_fn", None) for call in args])
@@ -93,12 +94,15 @@ class Product(Distribution):
         return _Entries(tuple([call.support for call in params]))
 
     def sample(self, key: Key, *args: Any) -> Array:
-        return self._draws("sample", key, args[:-1], args[-1])
+        return self._entries("sample", key, args[:-1], args[-1])
+
+    def rsample(self, key: Key, *args: Any) -> Array:
+        return self._entries("rsample", key, args[:-1], args[-1])
 
     def initial(self, key: Key, *args: Any) -> Array:
-        return self._draws("initial", key, args[:-1], args[-1])
+        return self._entries("initial", key, args[:-1], args[-1])
 
-    def _draws(self, method: str, key: Key, calls: tuple[Any, ...], shape: Shape) -> Array:
+    def _entries(self, method: str, key: Key, calls: tuple[Any, ...], shape: Shape) -> Array:
         keys = split(key, len(calls))
         draws = [getattr(c.gen_fn, method)(keys[i], *c.args, shape) for i, c in enumerate(calls)]
         return mx.stack([mx.broadcast_to(draw, shape) for draw in draws], axis=-1)

@@ -43,6 +43,7 @@ class SkewNormal(Distribution):
 
     name = "skew_normal"
     params = {"loc": domains.real, "scale": domains.positive, "alpha": domains.real}  # noqa: RUF012
+    pathwise = ("loc", "scale", "alpha")
 
     def support(self, loc: Any, scale: Any, alpha: Any) -> Domain:
         return domains.real

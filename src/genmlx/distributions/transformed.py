@@ -67,6 +67,7 @@ class Transformed(Distribution):
         if family.discrete:
             raise UsageError(f"transformed takes a continuous family, and {family.name} is discrete")
         self.family = family
+        self.pathwise = ("call", "bijector") if family.is_reparametrised else ()
 
     def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
         if len(args) != 2 or kwargs:
@@ -104,6 +105,10 @@ class Transformed(Distribution):
 
     def sample(self, key: Key, call: DistributionCall, bijector: Bijector, shape: Shape) -> Array:
         return bijector.forward(self.family.sample(key, *call.args, shape))
+
+    def rsample(self, key: Key, *args: Any) -> Array:
+        call, bijector, shape = args
+        return bijector.forward(self.family.rsample(key, *call.args, shape))
 
     def initial(self, key: Key, *args: Any) -> Array:
         call, bijector, shape = args
@@ -201,6 +206,7 @@ def _reduced(inside: Array, axes: int) -> Array:
 _IMAGES = {
     bijectors.Simplex: domains.simplex,
     bijectors.Ordered: domains.ordered,
+    bijectors.ZeroSum: domains.zero_sum,
     bijectors.PositiveOrdered: domains.positive_ordered,
     bijectors.CholeskyFactor: domains.lower_triangular,
     bijectors.Covariance: domains.positive_definite,

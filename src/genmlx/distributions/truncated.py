@@ -5,11 +5,9 @@ from typing import Any, final
 
 import mlx.core as mx
 
-from genmlx.core.distribution import Distribution, DistributionCall, broadcast_shapes
-from genmlx.distributions.bounds import check_order
-from genmlx.numerics import domains
-from genmlx.numerics.domains import Domain, Interval
-from genmlx.numerics.errors import ShapeError, UsageError
+from genmlx.core.distribution import Distribution, DistributionCall
+from genmlx.distributions.bounds import Bounded, as_call, at_bound
+from genmlx.numerics.special import logdiffexp
 from genmlx.numerics.types import Array, Key, Shape
 
 __all__ = ["Truncated", "truncated"]
@@ -18,17 +16,19 @@ __all__ = ["Truncated", "truncated"]
 def truncated(call: Any, lo: Any = -math.inf, hi: Any = math.inf) -> DistributionCall:
     r"""The distribution of ``call``, conditioned on ``lo`` <= x <= ``hi``.
 
-    $$p(x) = \frac{f(x)}{F(hi) - F(lo)}, \quad lo \le x \le hi.$$
+    $$p(x) = \frac{f(x)}{P(lo \le X \le hi)}, \quad lo \le x \le hi.$$
 
-    For continuous families that have ``cdf`` and ``quantile``. A draw is the quantile of a uniform probability between
-    F(lo) and F(hi), differentiable as far as the quantile function is; the log density is so in all parameters, the
-    bounds included. Mean, variance and entropy have no common closed form.
+    For families that have ``cdf`` and ``quantile``, also of counts: ``truncated(poisson(3.0), 1)`` is never 0. The log
+    density is differentiable in all parameters, for continuous families in the bounds too; mean, variance and entropy
+    have no common closed form. The mass is that of the smaller tails, accurate as far as the ``log_cdf`` and the
+    ``log_survival`` of the family are: for the normal, exponential, logistic and Weibull families in every tail.
 
-    The mass is a difference of values of F, known to 6e-8: that of an interval far out in the *upper* tail, where F is
-    nearly 1, has few digits, and NaN is the density where none is left. `truncated_normal` has all digits everywhere.
+    A draw is the quantile of a uniform probability between those of the bounds, differentiable as far as the quantile
+    function is. Where the distribution function is 1 in float32, in the far upper tail, draws are NaN;
+    `truncated_normal` has them there.
 
     Args:
-        call: the call of a continuous family with numbers for values.
+        call: the call of a family with numbers for values.
         lo: lower bound, a real number or -inf.
         hi: upper bound above ``lo``, a real number or inf.
 
@@ -39,15 +39,11 @@ def truncated(call: Any, lo: Any = -math.inf, hi: Any = math.inf) -> Distributio
         >>> round(truncated(gm.exponential(1.0), 0.5, 2.0).log_prob(1.0).item(), 6)
         -0.247518
     """
-    if not isinstance(call, DistributionCall):
-        raise UsageError(
-            f"truncated takes the call of a distribution, found {call!r}", fix="truncated(laplace(0.0, 1.0), 0.0, 2.0)"
-        )
-    return Truncated(call.gen_fn)(call, lo, hi)
+    return Truncated(as_call(call, "truncated").gen_fn)(call, lo, hi)
 
 
 @final
-class Truncated(Distribution):
+class Truncated(Bounded):
     """The calls of a family between bounds; `truncated` makes them.
 
     Attributes:
@@ -55,105 +51,77 @@ class Truncated(Distribution):
     """
 
     name = "truncated"
-    params = {  # noqa: RUF012
-        "call": domains.any_value,
-        "lo": domains.real_or_infinite,
-        "hi": domains.real_or_infinite,
-    }
+    needs = ("cdf", "quantile")
 
     def __init__(self, family: Distribution) -> None:
-        if family.event_ndim or family.discrete:
-            kind = "has vectors or matrices for values" if family.event_ndim else "is discrete"
-            raise UsageError(f"truncated takes a continuous family with numbers for values, and {family.name} {kind}")
-        missing = [w for w in ("cdf", "quantile") if getattr(type(family), w) is getattr(Distribution, w)]
-        if missing:
-            raise UsageError(
-                f"truncated needs the cdf and the quantile function of its family, and {family.name} has no "
-                f"{' and no '.join(missing)}",
-                fix="a family with both (normal, laplace, cauchy, exponential, ...)",
-            )
-        self.family = family
-
-    def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
-        if len(args) != 3 or kwargs:
-            raise UsageError("truncated takes a call and two bounds", fix="truncated(call, lo, hi)")
-        call, lo, hi = args
-        if not isinstance(call, DistributionCall) or call.gen_fn != self.family:
-            raise UsageError(f"this truncated takes calls of {self.family.name}, found {call!r}")
-        domain = domains.real_or_infinite
-        return call, self._parameter("lo", domain, lo), self._parameter("hi", domain, hi)
-
-    def check(self, params: tuple[Any, ...]) -> None:
-        call, lo, hi = params
-        self.family.check(call.args)
-        super().check((0.0, lo, hi))
-        check_order(self, lo, hi)
-
-    def batch_shape(self, *params: Any) -> Shape:
-        call, lo, hi = params
-        shapes = [self.family.batch_shape(*call.args), getattr(lo, "shape", ()), getattr(hi, "shape", ())]
-        try:
-            return broadcast_shapes(*shapes)
-        except ValueError:
-            raise ShapeError(f"the shapes of a call and its bounds do not broadcast: {shapes}") from None
-
-    def support(self, call: DistributionCall, lo: Any, hi: Any) -> Domain:
-        inner = call.support
-
-        def contains(x: Array) -> Array:
-            between = mx.logical_and(x >= lo, x <= hi)
-            return mx.logical_and(between, inner.contains(x))
-
-        if not isinstance(inner, Interval):
-            return Domain(f"{inner.name}, between bounds", contains)
-        lower = _bound(max, mx.maximum, inner.lower, lo)
-        upper = _bound(min, mx.minimum, inner.upper, hi)
-        return Interval(f"{inner.name}, between bounds", contains, lower=lower, upper=upper)
+        super().__init__(family)
+        self.discrete = family.discrete
+        self.pathwise = ("call", "lo", "hi") if family.is_reparametrised and not family.discrete else ()
 
     def sample(self, key: Key, call: DistributionCall, lo: Any, hi: Any, shape: Shape) -> Array:
         u = mx.maximum(mx.random.uniform(shape=shape, key=key), 2.0**-33)
-        return self._at_fraction(u, call, lo, hi)
+        draws = self._at_fraction(u, call, lo, hi)
+        return draws.astype(mx.int32) if self.discrete else draws
 
     def log_prob(self, x: Array, call: DistributionCall, lo: Any, hi: Any) -> Array:
         inside = mx.logical_and(x >= lo, x <= hi)
-        start, end = self._ends(call, lo, hi, x.dtype)
-        mass = end - start
-        log_mass = mx.where(mass > 0.0, mx.log(mx.where(mass > 0.0, mass, 1.0)), math.nan)
+        start, end = self._ends(call, lo, hi, x)
+        upper, log_start, log_end = self._log_survival(call, lo, hi, x)
+        mass = mx.where(upper, 1.0, end - start)
+        log_mass = mx.where(upper, logdiffexp(log_start, log_end), mx.log(mx.where(mass > 0.0, mass, 1.0)))
+        log_mass = mx.where(mx.logical_and(mass > 0.0, log_mass > -math.inf), log_mass, math.nan)
         return mx.where(inside, self.family.log_prob(x, *call.args) - log_mass, -math.inf)
 
     def cdf(self, x: Array, call: DistributionCall, lo: Any, hi: Any) -> Array:
-        start, end = self._ends(call, lo, hi, x.dtype)
-        part = self.family.cdf(mx.clip(x, lo, hi), *call.args) - start
-        return mx.where(x <= lo, 0.0, mx.where(x >= hi, 1.0, mx.clip(part / (end - start), 0.0, 1.0)))
+        start, end = self._ends(call, lo, hi, x)
+        upper, log_start, log_end = self._log_survival(call, lo, hi, x)
+        at = mx.clip(x, lo, hi)
+        part = (self.family.cdf(at, *call.args) - start) / mx.where(upper, 1.0, end - start)
+        decay = mx.where(upper, log_start, 0.0)
+        far = mx.expm1(self.family.log_survival(at, *call.args) - decay) / mx.expm1(
+            mx.where(upper, log_end, -1.0) - decay
+        )
+        part = mx.clip(mx.where(upper, far, part), 0.0, 1.0)
+        return mx.where(x < lo, 0.0, mx.where(x >= hi, 1.0, part))
 
     def quantile(self, q: Array, call: DistributionCall, lo: Any, hi: Any) -> Array:
         lowest, highest = (self.family.quantile(mx.array(level, q.dtype), *call.args) for level in (0.0, 1.0))
-        ends = mx.where(q == 0.0, mx.maximum(lo, lowest), mx.minimum(hi, highest))
+        first, last = self._range(lo, hi)
+        ends = mx.where(q == 0.0, mx.maximum(first, lowest), mx.minimum(last, highest))
         return mx.where(mx.logical_or(q == 0.0, q == 1.0), ends, self._at_fraction(q, call, lo, hi))
 
     def _at_fraction(self, q: Array, call: DistributionCall, lo: Any, hi: Any) -> Array:
-        start, end = self._ends(call, lo, hi, q.dtype)
-        return mx.clip(self.family.quantile(start + q * (end - start), *call.args), lo, hi)
+        start, end = self._ends(call, lo, hi, q)
+        return mx.clip(self.family.quantile(start + q * (end - start), *call.args), *self._range(lo, hi))
 
-    def _ends(self, call: DistributionCall, lo: Any, hi: Any, dtype: mx.Dtype) -> tuple[Any, Any]:
-        """F at the bounds."""
-        return self._at_bound(lo, -math.inf, 0.0, call, dtype), self._at_bound(hi, math.inf, 1.0, call, dtype)
+    def _range(self, lo: Any, hi: Any) -> tuple[Any, Any]:
+        """The smallest and the largest value."""
+        return (_whole(lo, mx.ceil, math.ceil), _whole(hi, mx.floor, math.floor)) if self.discrete else (lo, hi)
 
-    def _at_bound(self, bound: Any, none: float, value: float, call: DistributionCall, dtype: mx.Dtype) -> Any:
-        """F at a bound, ``value`` for the infinite one: there, gradients are 0, not NaN."""
-        if not isinstance(bound, mx.array):
-            if bound == none:
-                return mx.array(value, dtype)
-            return self.family.cdf(mx.array(bound, dtype), *call.args)
-        infinite = bound == none
-        return mx.where(infinite, value, self.family.cdf(mx.where(infinite, 0.0, bound), *call.args))
+    def _below(self, lo: Any) -> Any:
+        """Where the distribution function is the probability of what lies below the interval."""
+        return self._range(lo, lo)[0] - 1.0 if self.discrete else lo
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Truncated) and self.family == other.family
+    def _ends(self, call: DistributionCall, lo: Any, hi: Any, like: Array) -> tuple[Array, Array]:
+        """The probabilities below the interval, and up to its end."""
 
-    def __hash__(self) -> int:
-        return hash((Truncated, self.family))
+        def cdf(x: Array) -> Array:
+            return self.family.cdf(x, *call.args)
+
+        return at_bound(self._below(lo), -math.inf, 0.0, cdf, like), at_bound(hi, math.inf, 1.0, cdf, like)
+
+    def _log_survival(self, call: DistributionCall, lo: Any, hi: Any, like: Array) -> tuple[Array, Array, Array]:
+        """Whether the interval lies in the upper half; the logarithms of the upper tails at its two ends."""
+
+        def log_survival(x: Array) -> Array:
+            return self.family.log_survival(x, *call.args)
+
+        start = at_bound(self._below(lo), -math.inf, 0.0, log_survival, like)
+        end = at_bound(hi, getattr(call.support, "upper", math.inf), -math.inf, log_survival, like)
+        return start < -math.log(2.0), start, end
 
 
-def _bound(of_numbers: Any, of_arrays: Any, a: Any, b: Any) -> Any:
-    return of_arrays(a, b) if isinstance(a, mx.array) or isinstance(b, mx.array) else of_numbers(a, b)
+def _whole(bound: Any, of_array: Any, of_number: Any) -> Any:
+    if isinstance(bound, mx.array):
+        return of_array(bound)
+    return bound if math.isinf(bound) else of_number(bound)

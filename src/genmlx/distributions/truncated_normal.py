@@ -24,7 +24,7 @@ from genmlx.numerics.domains import Domain
 from genmlx.numerics.number import exp, expm1, log, log1p, sqrt
 from genmlx.numerics.types import Array, Key, Shape
 
-__all__ = ["TruncatedNormal", "truncated_normal"]
+__all__ = ["TruncatedNormal", "log_probability_between", "truncated_normal"]
 
 _HALF_LOG_2PI = special.HALF_LOG_2PI
 _FAR = 1e18  # stands for an infinite bound, in standard units: its square is finite
@@ -58,6 +58,7 @@ class TruncatedNormal(Distribution):
         "lo": domains.real_or_infinite,
         "hi": domains.real_or_infinite,
     }
+    pathwise = ("mu", "sigma", "lo", "hi")
 
     def support(self, mu: Any, sigma: Any, lo: Any, hi: Any) -> Domain:
         return domains.interval(lo, hi)
@@ -174,6 +175,14 @@ def _log_mass(interval: _Interval) -> tuple[Any, Any]:
     series = log(w) - _HALF_LOG_2PI + log1p((m * m - 1.0) * (w * w) / 24.0) + slope
     n = _where(narrow, series, _where(central, log1p(-q), tail_b + _log1mexp(ratio)))
     return _where(narrow, near, _where(central, mu, near)), n
+
+
+def log_probability_between(a: Array, b: Array, width: Array) -> Array:
+    """log(Φ(b) - Φ(a)) for a < b of difference ``width``, which the caller may know better than by subtraction."""
+    above = a + b > 0.0
+    low, high = mx.where(above, -b, a), mx.where(above, -a, b)
+    anchor, n = _log_mass(_Interval(0.0, 1.0, a, b, above, low, high, width, 0.5 * (low + high)))
+    return n - 0.5 * mx.square(anchor)
 
 
 def _at_fraction(interval: _Interval, v: Array, u: Array) -> Array:

@@ -34,6 +34,7 @@ class Uniform(Distribution):
 
     name = "uniform"
     params = {"lo": domains.real, "hi": domains.real}  # noqa: RUF012
+    pathwise = ("lo", "hi")
 
     def support(self, lo: Any, hi: Any) -> Domain:
         return domains.interval(lo, hi)

@@ -39,6 +39,7 @@ class Weibull(Distribution):
 
     name = "weibull"
     params = {"shape": domains.positive, "scale": domains.positive}  # noqa: RUF012
+    pathwise = ("shape", "scale")
 
     def support(self, shape: Any, scale: Any) -> Domain:
         return domains.positive
@@ -67,6 +68,9 @@ class Weibull(Distribution):
     def cdf(self, x: Array, shape: Any, scale: Any) -> Array:
         return -mx.expm1(-mx.exp(shape * mx.log(mx.maximum(x, 0.0) / scale)))
 
+    def log_survival(self, x: Array, shape: Any, scale: Any) -> Array:
+        return -mx.exp(shape * mx.log(mx.maximum(x, 0.0) / scale))
+
     def quantile(self, q: Array, shape: Any, scale: Any) -> Array:
         return scale * mx.exp(mx.log(-mx.log1p(-q)) / shape)
 
@@ -93,6 +97,7 @@ class Rayleigh(Distribution):
 
     name = "rayleigh"
     params = {"scale": domains.positive}  # noqa: RUF012
+    pathwise = ("scale",)
 
     def support(self, scale: Any) -> Domain:
         return domains.positive
@@ -117,6 +122,10 @@ class Rayleigh(Distribution):
     def cdf(self, x: Array, scale: Any) -> Array:
         z = mx.maximum(x, 0.0) / scale
         return -mx.expm1(-0.5 * (z * z))
+
+    def log_survival(self, x: Array, scale: Any) -> Array:
+        z = mx.maximum(x, 0.0) / scale
+        return -0.5 * (z * z)
 
     def quantile(self, q: Array, scale: Any) -> Array:
         return scale * mx.sqrt(-2.0 * mx.log1p(-q))

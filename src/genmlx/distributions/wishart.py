@@ -14,7 +14,7 @@ from genmlx.numerics.errors import DomainError, ShapeError
 from genmlx.numerics.number import lgamma
 from genmlx.numerics.types import Array, Key, Shape
 
-__all__ = ["InvWishart", "Wishart", "inv_wishart", "wishart"]
+__all__ = ["InvWishart", "Wishart", "inv_wishart", "value_factor", "wishart"]
 
 _LOG_2, _LOG_PI = math.log(2.0), math.log(math.pi)
 _SYMMETRY_TOLERANCE = 1e-5  # of the largest element
@@ -25,12 +25,10 @@ class _Matrices(Distribution):
 
     event_ndim = 2
 
-    def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
-        params = super().bind(args, kwargs)
-        matrix = params[1]
+    def check_shapes(self, *params: Any) -> None:
+        _, matrix = params
         if isinstance(matrix, mx.array) and matrix.shape[-1] != matrix.shape[-2]:
             raise ShapeError(f"{list(self.params)[1]} of {self.name} must be square, found shape {matrix.shape}")
-        return params
 
     def check(self, params: tuple[Any, ...]) -> None:
         super().check(params)
@@ -59,12 +57,15 @@ class _Wishart(_Matrices):
     def _scale(self, matrix: Array) -> Array:
         return matrix @ matrix.swapaxes(-1, -2)
 
-    def sample(self, key: Key, df: Any, matrix: Array, shape: Shape) -> Array:
-        return samplers.wishart(key, df, self._factor(matrix), shape)
+    def sample(self, key: Key, df: Any, matrix: Array, shape: Shape, *, pathwise: bool = False) -> Array:
+        return samplers.wishart(key, df, self._factor(matrix), shape, pathwise=pathwise)
+
+    def rsample(self, key: Key, *args: Any) -> Array:
+        return self.sample(key, *args, pathwise=True)
 
     def log_prob(self, x: Array, df: Any, matrix: Array) -> Array:
         n = x.shape[-1]
-        factor, inside = _value_factor(x)
+        factor, inside = value_factor(x)
         scale = self._factor(matrix)
         squares = mx.sum(mx.square(linalg.solve_triangular(scale, factor)), axis=(-1, -2))
         shape = (df - (n + 1)) * linalg.logdet_tril(factor) - df * linalg.logdet_tril(scale)
@@ -95,8 +96,9 @@ class Wishart(_Wishart):
     - \tfrac{\nu n}{2} \log 2 - \log \Gamma_n(\tfrac{\nu}{2}), \quad X \in R^{n \times n} \text{ positive definite}.$$
 
     Mean df V, variance of X_ij df (V_ij^2 + V_ii V_jj). ``wishart(df, scale_tril=L)`` has the scale V = L L^T and
-    saves a factorisation. Draws are Bartlett's (`genmlx.numerics.samplers.wishart`), differentiable in the scale. A
-    value that is not symmetric (to 1e-5 of its largest element) and positive definite has density 0.
+    saves a factorisation. Draws are Bartlett's (`genmlx.numerics.samplers.wishart`), differentiable in the scale, those
+    of ``rsample`` also in df. A value that is not symmetric (to 1e-5 of its largest element) and positive definite has
+    density 0.
 
     Args:
         df: degrees of freedom, above n - 1.
@@ -110,6 +112,7 @@ class Wishart(_Wishart):
     """
 
     params = {"df": domains.positive, "scale": domains.positive_definite}  # noqa: RUF012
+    pathwise = ("df", "scale")
 
     def _factor(self, matrix: Array) -> Array:
         return symmetric_cholesky(matrix)
@@ -123,6 +126,7 @@ class _WishartTril(_Wishart):
     """Wishart distribution by the Cholesky factor of its scale."""
 
     params = {"df": domains.positive, "scale_tril": domains.lower_triangular}  # noqa: RUF012
+    pathwise = ("df", "scale_tril")
 
 
 @final
@@ -133,7 +137,8 @@ class InvWishart(_Matrices):
     - \tfrac{\nu n}{2} \log 2 - \log \Gamma_n(\tfrac{\nu}{2}), \quad X \in R^{n \times n} \text{ positive definite}.$$
 
     Mean V / (df - n - 1) where df > n + 1; the variance exists where df > n + 3; NaN elsewhere. A draw is L W^-1 L^T
-    with W from Wishart(df, I) and V = L L^T, differentiable in the scale. The conjugate prior of a normal covariance.
+    with W from Wishart(df, I) and V = L L^T, differentiable in the scale, that of ``rsample`` also in df. The conjugate
+    prior of a normal covariance.
 
     Args:
         df: degrees of freedom, above n - 1.
@@ -147,15 +152,17 @@ class InvWishart(_Matrices):
 
     name = "inv_wishart"
     params = {"df": domains.positive, "scale": domains.positive_definite}  # noqa: RUF012
+    pathwise = ("df", "scale")
 
-    def sample(self, key: Key, df: Any, scale: Array, shape: Shape) -> Array:
-        white = linalg.cholesky(samplers.wishart(key, df, mx.eye(scale.shape[-1]), shape))
-        root = linalg.solve_triangular(white, symmetric_cholesky(scale).swapaxes(-1, -2))
-        return root.swapaxes(-1, -2) @ root
+    def sample(self, key: Key, df: Any, scale: Array, shape: Shape, *, pathwise: bool = False) -> Array:
+        return samplers.inverse_wishart(key, df, symmetric_cholesky(scale), shape, pathwise=pathwise)
+
+    def rsample(self, key: Key, *args: Any) -> Array:
+        return self.sample(key, *args, pathwise=True)
 
     def log_prob(self, x: Array, df: Any, scale: Array) -> Array:
         n = x.shape[-1]
-        factor, inside = _value_factor(x)
+        factor, inside = value_factor(x)
         scale_factor = symmetric_cholesky(scale)
         squares = mx.sum(mx.square(linalg.solve_triangular(factor, scale_factor)), axis=(-1, -2))
         shape = df * linalg.logdet_tril(scale_factor) - (df + (n + 1)) * linalg.logdet_tril(factor)
@@ -177,7 +184,7 @@ class InvWishart(_Matrices):
         return _log_normaliser(df, n) - 0.5 * df * log_det + 0.5 * (df + (n + 1)) * expected + 0.5 * n * df
 
 
-def _value_factor(x: Array) -> tuple[Array, Array]:
+def value_factor(x: Array) -> tuple[Array, Array]:
     """The Cholesky factor of a value (the identity for one outside the support), and whether it is in the support."""
     factor = symmetric_cholesky(x)
     asymmetry = mx.max(mx.abs(x - x.swapaxes(-1, -2)), axis=(-1, -2))

@@ -49,6 +49,7 @@ class WrappedNormal(Distribution):
 
     name = "wrapped_normal"
     params = {"mu": domains.real, "sigma": domains.positive}  # noqa: RUF012
+    pathwise = ("mu", "sigma")
 
     def support(self, mu: Any, sigma: Any) -> Domain:
         return domains.circular
@@ -102,6 +103,7 @@ class WrappedCauchy(Distribution):
 
     name = "wrapped_cauchy"
     params = {"loc": domains.real, "scale": domains.positive}  # noqa: RUF012
+    pathwise = ("loc", "scale")
 
     def support(self, loc: Any, scale: Any) -> Domain:
         return domains.circular

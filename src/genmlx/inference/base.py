@@ -7,7 +7,9 @@ and, where every operation can be captured, compile.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import contextvars
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import mlx.core as mx
@@ -37,10 +39,12 @@ __all__ = [
     "initial_traces",
     "not_vectorisable",
     "problem",
+    "recording",
     "select",
 ]
 
 _INITIAL_ATTEMPTS = 100
+_false = mx.array(False)
 
 
 class Info(NamedTuple):
@@ -49,10 +53,12 @@ class Info(NamedTuple):
     Attributes:
         acceptance_rate: the probability with which the proposal was accepted, min(1, exp(log_weight)).
         accepted: whether it was.
+        nan_weight: whether the weight was NaN, so that the proposal was rejected without being weighed.
     """
 
     acceptance_rate: Array
     accepted: Array
+    nan_weight: Array = _false
 
 
 Kernel = Callable[[Key, Trace], tuple[Trace, Info]]
@@ -94,13 +100,16 @@ def free_selection(observations: ChoiceMap) -> Selection:
 def accept(key: Key, log_weight: Array, new: Trace, old: Trace) -> tuple[Trace, Info]:
     """The Metropolis-Hastings choice between two traces: ``new`` with probability min(1, exp(log_weight)).
 
-    A NaN weight rejects. Traces that are alike are selected array by array, without waiting for the value of the
-    weight; traces that differ in structure or in shapes (a branch flipped) need it.
+    A NaN weight rejects, and the info says so. Traces that are alike are selected array by array, without waiting for
+    the value of the weight; traces that differ in structure or in shapes (a branch flipped) need it.
     """
     # log(u) with u in (0, 1], so finite: a weight of -inf is never accepted, a weight of 0 always.
     flag = mx.log(1.0 - mx.random.uniform(key=key)) <= log_weight
-    rate = mx.minimum(1.0, mx.exp(log_weight))
-    rate = mx.where(mx.isnan(log_weight), 0.0, rate)
+    undefined = mx.isnan(log_weight)
+    rate = mx.where(undefined, 0.0, mx.minimum(1.0, mx.exp(log_weight)))
+    record = _record.get()
+    if record is not None:
+        record.append((new, log_weight))
     # Arguments that both share are not selected: that would copy the data at every step.
     shared = (old.args,) if new.args is old.args else ()
     if shared:
@@ -110,7 +119,23 @@ def accept(key: Key, log_weight: Array, new: Trace, old: Trace) -> tuple[Trace, 
     else:
         with explain_control_flow():
             chosen = new if flag.item() else old
-    return chosen.with_args(*shared) if shared else chosen, Info(rate, flag)
+    return chosen.with_args(*shared) if shared else chosen, Info(rate, flag, undefined)
+
+
+_record: contextvars.ContextVar[list[tuple[Trace, Array]] | None] = contextvars.ContextVar(
+    "genmlx_record", default=None
+)
+
+
+@contextlib.contextmanager
+def recording() -> Iterator[list[tuple[Trace, Array]]]:
+    """Note each proposal that `accept` weighs, with its weight: a step made again can then be explained."""
+    proposals: list[tuple[Trace, Array]] = []
+    token = _record.set(proposals)
+    try:
+        yield proposals
+    finally:
+        _record.reset(token)
 
 
 def alike(a: Any, b: Any) -> bool:
@@ -149,16 +174,15 @@ def not_vectorisable(error: Exception) -> str | None:
 def initial_trace(call: Call, observations: ChoiceMap, key: Key, initial: Any = None) -> Trace:
     """A starting point with positive posterior density: free choices from the prior, or ``initial``.
 
-    Improper priors start uniformly on [-2, 2] in unconstrained space.
+    Improper priors start uniformly on [-2, 2] in unconstrained space. Where ``initial`` is a call of a generative
+    function, each attempt draws from it.
 
     Raises:
         WeightError: no starting point with positive density in 100 attempts; names the choices to blame.
     """
-    given = as_choicemap(initial) | observations
     trace = None
     for attempt in split(key, _INITIAL_ATTEMPTS):
-        with execution.initialising():
-            trace, _ = call.gen_fn.generate(attempt, call.args, given)
+        trace = _attempt(call, observations, attempt, initial)
         evaluate(trace)
         if mx.isfinite(trace.score).item():
             return trace
@@ -172,12 +196,9 @@ def initial_trace(call: Call, observations: ChoiceMap, key: Key, initial: Any = 
 
 def initial_traces(call: Call, observations: ChoiceMap, keys: Keys, initial: Any = None) -> list[Trace]:
     """`initial_trace` of each key; the first attempts of all are made in one piece, where the model allows it."""
-    given = as_choicemap(initial) | observations
 
     def first_attempt(key: Key) -> Trace:
-        with execution.initialising():
-            trace, _ = call.gen_fn.generate(split(key, _INITIAL_ATTEMPTS)[0], call.args, given)
-        return trace.with_args(None)
+        return _attempt(call, observations, split(key, _INITIAL_ATTEMPTS)[0], initial).with_args(None)
 
     good: Any = [False] * len(keys)
     batch: Any = None
@@ -194,6 +215,16 @@ def initial_traces(call: Call, observations: ChoiceMap, keys: Keys, initial: Any
         else initial_trace(call, observations, keys[c], initial)
         for c in range(len(keys))
     ]
+
+
+def _attempt(call: Call, observations: ChoiceMap, key: Key, initial: Any) -> Trace:
+    """One draw of a starting point, whose density may be 0."""
+    if isinstance(initial, Call):
+        key, key_initial = split(key)
+        initial, _, _ = initial.gen_fn.propose(key_initial, initial.args)
+    with execution.initialising():
+        trace, _ = call.gen_fn.generate(key, call.args, as_choicemap(initial) | observations)
+    return trace
 
 
 def explain_weight(trace: Trace, what: str, fix: str) -> GenMLXError:

@@ -130,7 +130,7 @@ def seed(kernel: Kernel, key: Any) -> Kernel:
 
 def _average(infos: list[Info]) -> Info:
     rate: Array = sum((i.acceptance_rate for i in infos[1:]), infos[0].acceptance_rate) / len(infos)
-    accepted = infos[0].accepted
+    accepted, undefined = infos[0].accepted, infos[0].nan_weight
     for info in infos[1:]:
-        accepted = accepted | info.accepted
-    return Info(rate, accepted)
+        accepted, undefined = accepted | info.accepted, undefined | info.nan_weight
+    return Info(rate, accepted, undefined)

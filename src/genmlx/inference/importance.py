@@ -21,7 +21,7 @@ from typing import Any
 
 import mlx.core as mx
 
-from genmlx.core.choicemap import ChoiceMap, selection_of
+from genmlx.core.choicemap import ChoiceMap, lifted, selection_of
 from genmlx.core.gfi import Call, GenerativeFunction
 from genmlx.inference.base import (
     alike,
@@ -186,7 +186,8 @@ def _vectorised(particle: _Particle, root: Key, particles: int, chunk: int) -> t
     while parts[0]:  # one array at a time, so that memory holds at most one twice
         joined.insert(0, mx.concatenate([arrays.pop() for arrays in parts]))
         mx.eval(joined[0])
-    return join_arrays(structure, joined)
+    choices, log_weights = join_arrays(structure, joined)
+    return lifted(choices, 1), log_weights
 
 
 def _one_by_one(
@@ -203,7 +204,7 @@ def _one_by_one(
             weights.append(weight)
     log_weights = mx.stack(weights)
     if all(alike(row, rows[0]) for row in rows):
-        return map_arrays(lambda *xs: mx.stack(list(xs)), *rows), log_weights
+        return lifted(map_arrays(lambda *xs: mx.stack(list(xs)), *rows), 1), log_weights
     return rows, log_weights
 
 

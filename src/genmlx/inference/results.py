@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 import mlx.core as mx
 import numpy as np
 
-from genmlx.core.choicemap import EMPTY, ChoiceMap
+from genmlx.core.address import Pattern, bare
+from genmlx.core.choicemap import EMPTY, ChoiceMap, lifted
 from genmlx.core.gfi import Call
 from genmlx.core.trace import Trace
-from genmlx.inference.draws import DrawTable, Pattern, pattern_name
+from genmlx.inference.draws import DrawTable, on_host, pattern_name
 from genmlx.inference.resampling import log_mean_exp, normalised, resample_indices
 from genmlx.numerics.errors import AddressError, UsageError, format_path
 from genmlx.numerics.random import as_key
@@ -34,62 +35,63 @@ class Chains:
     """Draws from Markov chains.
 
     ``chains["mu"]`` is an array of shape ``(chains, draws, ...)``; ``chains["group"]`` a dict of arrays;
-    ``chains[c, i]`` the trace of draw i of chain c.
+    ``chains["steps", 3, "x"]`` one element of a stack of choices, ``chains["steps", :, "x"]`` all of them (the axis of
+    the elements comes third); ``chains[c, i]`` the trace of draw i of chain c.
 
     Attributes:
         call: the model applied to its arguments.
         observations: the observed choices.
         interrupted: whether the run was stopped before all draws were made.
+        table: the draws as they were collected.
     """
 
     def __init__(self, call: Call, observations: ChoiceMap, table: DrawTable, *, interrupted: bool = False) -> None:
         self.call, self.observations, self.interrupted = call, observations, interrupted
-        self._table = table
+        self.table = table
 
     @property
     def shape(self) -> tuple[int, int]:
         """(chains, draws)."""
-        return self._table.chains, self._table.draws
+        return self.table.chains, self.table.draws
 
     @property
     def addresses(self) -> list[Any]:
         """The addresses of the draws."""
-        return [p[0] if len(p) == 1 else p for p in self._table.patterns]
+        return [bare(p) for p in self.table.patterns]
 
     def __getitem__(self, address: Any) -> Any:
         if isinstance(address, tuple) and len(address) == 2 and all(type(i) is int for i in address):
             return self.trace(*address)
-        found = self._table.find(address)
-        wanted = address if isinstance(address, tuple) else (address,)
-        if found == [wanted]:
-            return self._table.column(found[0])
-        return {pattern_name(p[len(wanted) :]): self._table.column(p) for p in found}
+        found = self.table.gather(address)
+        if found.value is not None:
+            return found.value
+        return {pattern_name(pattern): values for pattern, values in found.stored()}
 
     def __contains__(self, address: object) -> bool:
         try:
-            return bool(self._table.find(address))
+            return bool(self.table.find(address))
         except AddressError:
             return False
 
     def present(self, address: Any) -> Array:
         """Which draws made the choice at ``address``, shape (chains, draws); where they did not, values are NaN."""
-        found = self._table.find(address)
+        found = self.table.find(address)
         if len(found) > 1:
             raise AddressError(f"{address!r} is a group of choices", fix=f"one of {[format_path(p) for p in found]}")
-        return self._table.present(found[0])
+        return self.table.present(found[0])
 
     def trace(self, chain: int, draw: int) -> Trace:
         """The trace of one draw, rebuilt from its choices."""
         chains, draws = self.shape
         if not (-chains <= chain < chains and -draws <= draw < draws):
             raise IndexError(f"there are {chains} chains of {draws} draws, found [{chain}, {draw}]")
-        choices = self._table.choices(chain % chains, draw % draws) | self.observations
+        choices = self.table.choices(chain % chains, draw % draws) | self.observations
         return self.call.gen_fn.generate(_NO_KEY, self.call.args, choices).trace
 
     @property
     def stats(self) -> dict[str, Array]:
         """Sample statistics under ArviZ's names, each of shape (chains, draws): lp, acceptance_rate, ..."""
-        return {"lp": self._table.scores(), **self._table.stats()}
+        return {"lp": self.table.scores(), **self.table.stats()}
 
     def summary(self, **options: Any) -> pandas.DataFrame:
         """Mean, sd, intervals, effective sample sizes, R-hat and Monte Carlo errors (`arviz_stats.summary`).
@@ -105,7 +107,7 @@ class Chains:
         """ArviZ data with the groups posterior, sample_stats and observed_data."""
         import arviz_base
 
-        posterior = _by_name({p: self._table.column(p) for p in self._table.patterns})
+        posterior = _by_name({p: self.table.column(p) for p in self.table.patterns})
         groups = {"posterior": posterior, "sample_stats": {k: np.array(v) for k, v in self.stats.items()}}
         return arviz_base.from_dict(groups | _observed_data(self.observations))
 
@@ -114,7 +116,8 @@ class Chains:
 
     def __repr__(self) -> str:
         chains, draws = self.shape
-        names = ", ".join(map(repr, self.addresses[:6])) + (", ..." if len(self.addresses) > 6 else "")
+        patterns = self.table.patterns
+        names = ", ".join(map(format_path, patterns[:6])) + (", ..." if len(patterns) > 6 else "")
         return f"Chains({chains} chains of {draws} draws: {names})"
 
 
@@ -124,7 +127,8 @@ class Particles:
     Attributes:
         call: the model applied to its arguments.
         observations: the observed choices.
-        choices: the free choices, with a leading axis over particles.
+        choices: the free choices, with a leading axis over particles (as in a batched trace).
+        rows: where the particles have different addresses, one choice map a particle (and ``choices`` is empty).
         log_weights: unnormalised log weights, shape (n,).
         log_marginal_likelihood: estimate of log p(observations), 0-d.
     """
@@ -138,9 +142,9 @@ class Particles:
         log_marginal_likelihood: Array | None = None,
     ) -> None:
         self.call, self.observations, self.log_weights = call, observations, log_weights
-        self._rows: list[ChoiceMap] | None = None
-        if isinstance(choices, list):  # one choice map a particle: a model whose addresses differ
-            self._rows, choices = choices, EMPTY
+        self.rows: list[ChoiceMap] | None = None
+        if isinstance(choices, list):
+            self.rows, choices = choices, EMPTY
         self.choices = choices
         if log_marginal_likelihood is None:
             log_marginal_likelihood = mx.array(log_mean_exp(log_weights))
@@ -167,12 +171,12 @@ class Particles:
         """The values of a choice, with a leading axis over particles; for an int, the trace of that particle."""
         if type(address) is int:
             return self.trace(address)
-        if self._rows is None:
+        if self.rows is None:
             return self.choices[address]
-        values = [row.get(address) for row in self._rows]
+        values = [row.get(address) for row in self.rows]
         made = [v for v in values if v is not None]
         if not made:
-            raise AddressError(f"no particle made a choice at {address!r}", fix=f"one of {list(self._rows[0])}")
+            raise AddressError(f"no particle made a choice at {address!r}", fix=f"one of {list(self.rows[0])}")
         if any(isinstance(v, ChoiceMap) or v.shape != made[0].shape for v in made):
             raise AddressError(f"the particles have different choices at {address!r}", fix="particles[i] for one trace")
         gap = mx.full(made[0].shape, mx.nan)
@@ -184,16 +188,19 @@ class Particles:
         """The trace of particle ``i``, rebuilt from its choices."""
         if not -len(self) <= i < len(self):
             raise IndexError(f"particle {i} of {len(self)}")
-        free = self._rows[i] if self._rows is not None else self.choices.map(lambda v: v[i])
-        return self.call.gen_fn.generate(_NO_KEY, self.call.args, free | self.observations).trace
+        return self.call.gen_fn.generate(_NO_KEY, self.call.args, self.free(i) | self.observations).trace
+
+    def free(self, i: int) -> ChoiceMap:
+        """The free choices of particle ``i``."""
+        return self.rows[i] if self.rows is not None else lifted(self.choices.map(lambda v: v[i]), -1)
 
     def mean(self, address: Any) -> Array:
         """The weighted mean of a choice. A particle that did not make the choice makes it NaN."""
-        return mx.array(self._expectation(np.array(self[address])).astype(np.float32))
+        return mx.array(self._expectation(on_host(self[address])).astype(np.float32))
 
     def variance(self, address: Any) -> Array:
         """The weighted variance of a choice."""
-        values = np.array(self[address])
+        values = on_host(self[address])
         return mx.array(self._expectation(np.square(values - self._expectation(values))).astype(np.float32))
 
     def _expectation(self, values: np.ndarray) -> np.ndarray:
@@ -208,7 +215,7 @@ class Particles:
         """The weighted ``q``-quantile of a choice: the least value with weighted CDF of at least ``q``."""
         if not 0 <= q <= 1:
             raise UsageError(f"q= is a probability, found {q}", fix="q=0.5")
-        values = np.array(self[address])
+        values = on_host(self[address])
         weights = self._normalised
         order = np.argsort(values, axis=0)
         cumulative = np.cumsum(weights[order], axis=0)
@@ -229,17 +236,17 @@ class Particles:
         """
         n = len(self) if n is None else n
         indices = resample_indices(as_key(key), self.log_weights, n, method)
-        if self._rows is not None:
-            choices: Any = [self._rows[i] for i in np.array(indices)]
+        if self.rows is not None:
+            choices: Any = [self.rows[i] for i in np.array(indices)]
         else:
             choices = self.choices.map(lambda v: mx.take(v, indices, axis=0))
         log_weights = mx.broadcast_to(self.log_marginal_likelihood, (n,))
         return Particles(self.call, self.observations, choices, log_weights, self.log_marginal_likelihood)
 
     def _columns(self) -> dict[Any, Array]:
-        if self._rows is None:
+        if self.rows is None:
             return dict(self.choices.stored())
-        return {path: self[path] for path in dict.fromkeys(p for row in self._rows for p, _ in row.stored())}
+        return {path: self[path] for path in dict.fromkeys(p for row in self.rows for p, _ in row.stored())}
 
     def summary(self) -> pandas.DataFrame:
         """Weighted mean, sd and quantiles (5%, 50%, 95%) of every choice, element by element."""
@@ -247,7 +254,7 @@ class Particles:
 
         rows: dict[str, list[float]] = {}
         for pattern in self._columns():
-            address = pattern[0] if len(pattern) == 1 else pattern
+            address = bare(pattern)
             parts = [self.mean(address), mx.sqrt(self.variance(address))]
             parts += [self.quantile(address, q) for q in (0.05, 0.5, 0.95)]
             stats = np.stack([np.array(x, dtype=np.float64) for x in parts])
@@ -289,7 +296,7 @@ def _by_name(columns: dict[Pattern, Array]) -> dict[str, np.ndarray]:
                 path=pattern,
                 fix='names without dots and brackets in one of them: "a_b" instead of "a.b"',
             )
-        named[name] = np.array(values)
+        named[name] = on_host(values)
     return named
 
 

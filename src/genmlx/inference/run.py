@@ -14,9 +14,11 @@ from contextlib import contextmanager
 from typing import Any
 
 import mlx.core as mx
+import numpy as np
 
-from genmlx.core.choicemap import ChoiceMap, as_choicemap
+from genmlx.core.choicemap import ChoiceMap, as_choicemap, selection_of
 from genmlx.core.gfi import Call
+from genmlx.core.gradients import is_floating
 from genmlx.core.selection import Selection
 from genmlx.core.trace import Trace
 from genmlx.inference.base import (
@@ -31,6 +33,7 @@ from genmlx.inference.base import (
     initial_traces,
     not_vectorisable,
     problem,
+    recording,
 )
 from genmlx.inference.draws import DrawTable
 from genmlx.inference.results import Chains
@@ -43,6 +46,8 @@ from genmlx.numerics.types import Array, Key, Keys
 __all__ = ["run_chain", "sample"]
 
 _START = "model(args).generate(observations).trace"
+_DOMAIN = "parameters inside their domains, whatever the choices that lead to them: mx.exp(x) for a scale, ..."
+_ENOUGH = 100  # steps after which a chain that never moved is reported
 _BLOCK = 256  # step keys are made this many at a time, so that a long run needs constant memory for them
 
 
@@ -69,6 +74,8 @@ def sample(
     _check_counts(samples, burn, thin)
     key_initial, key_run = split(as_key(key))
     traces = initial_traces(target, given, split(key_initial, chains), initial)
+    if initial is not None:
+        _warn_of_equal_starts(traces, given)
     if moved is not None and any(trace.choices.filter(moved).is_empty for trace in traces):
         free = ", ".join(map(repr, traces[0].choices.filter(free_selection(given))))
         raise UsageError(
@@ -114,7 +121,9 @@ def run_chain(
         if not mx.isfinite(t.score).item():
             raise explain_weight(t, "the chain starts from a trace whose density is not finite", _START)
     _check_counts(samples, burn, thin)
-    return _run(kernel, traces, as_choicemap(observations), samples, burn, thin, as_key(key), progress)
+    given = as_choicemap(observations)
+    _warn_of_equal_starts(traces, given)
+    return _run(kernel, traces, given, samples, burn, thin, as_key(key), progress)
 
 
 def _check_counts(samples: int, burn: int, thin: int) -> None:
@@ -129,6 +138,23 @@ def _equal(a: Any, b: Any) -> bool:
         return True
     (xs, structure), (ys, other) = split_arrays(a), split_arrays(b)
     return same_structure(structure, other) and all(mx.array_equal(x, y).item() for x, y in zip(xs, ys, strict=True))
+
+
+def _warn_of_equal_starts(traces: list[Trace], observations: ChoiceMap) -> None:
+    """Chains from one point agree before they have converged: R-hat, which compares them, would say nothing."""
+    free = free_selection(observations)
+    starts = [trace.choices.filter(free) for trace in traces]
+    # Discrete choices may coincide by chance.
+    if starts[0].filter(selection_of(starts[0], is_floating)).is_empty:
+        return
+    if len(starts) > 1 and all(_equal(start, starts[0]) for start in starts):
+        warnings.warn(
+            f"all {len(starts)} chains start from the same point, so R-hat cannot tell whether they have converged; "
+            "instead: traces that are further apart than the posterior is wide, or initial=call of a generative "
+            "function that draws them",
+            UserWarning,
+            stacklevel=4,
+        )
 
 
 def _run(
@@ -147,12 +173,17 @@ def _run(
     stepper = _Stepper(kernel, traces)
     keys = _step_keys(split(key, len(traces)))
     steps = burn + samples * thin
+    tally = _Tally(len(traces))
     interrupted = False
     _check_observed(stepper, observations)
     with _progress_bar(steps, progress) as advance:
         try:
             for i in range(1, steps + 1):
-                infos = stepper.step(next(keys))
+                before, step_keys = stepper.state, next(keys)
+                infos = stepper.step(step_keys)
+                failed = tally.add(infos)
+                if failed is not None and tally.reason is None:
+                    tally.reason = _explain_step(kernel, step_keys[failed], stepper.chain(failed, before))
                 if i % _BLOCK == 0 or i == steps:
                     _check_observed(stepper, observations)
                 if i > burn and (i - burn) % thin == 0:
@@ -163,10 +194,11 @@ def _run(
             if not table.draws:
                 raise
             interrupted = True
+    notes = tally.notes()
     if interrupted:
-        warnings.warn(
-            f"interrupted: {table.draws} of {samples} draws were made and are kept", UserWarning, stacklevel=3
-        )
+        notes.append(f"interrupted: {table.draws} of {samples} draws were made and are kept")
+    for note in notes:
+        warnings.warn(note, UserWarning, stacklevel=3)
     first = traces[0]
     assert first.args is not None
     return Chains(Call(first.gen_fn, first.args), observations, table, interrupted=interrupted)
@@ -201,16 +233,75 @@ def _check_observed(stepper: _Stepper, observations: ChoiceMap) -> None:
             )
 
 
+class _Tally:
+    """What the infos of all steps add up to, burn-in and thinned steps included.
+
+    Attributes:
+        reason: why the first weight that was NaN was NaN.
+    """
+
+    def __init__(self, chains: int) -> None:
+        self.reason: str | None = None
+        self._steps, self._undefined = 0, 0
+        self._accepted = np.zeros(chains, dtype=int)
+
+    def add(self, infos: list[Any]) -> int | None:
+        """Count one step of all chains; a chain whose weight was NaN, if there is one."""
+        self._steps += 1
+        self._accepted += _by_chain(infos, "accepted", True)
+        undefined = np.flatnonzero(_by_chain(infos, "nan_weight", False))
+        self._undefined += len(undefined)
+        return int(undefined[0]) if len(undefined) else None
+
+    def notes(self) -> list[str]:
+        """What the user has to know of the steps."""
+        notes: list[str] = []
+        proposals = self._steps * len(self._accepted)
+        if self._undefined:
+            notes.append(
+                f"{self._undefined} of {proposals} steps proposed a move whose weight was NaN, which was rejected: "
+                f"the draws may miss a part of the posterior. {self.reason or ''}".rstrip()
+            )
+        stuck = np.flatnonzero(self._accepted == 0).tolist()
+        if stuck and self._steps >= _ENOUGH:
+            who = "no chain" if len(stuck) == len(self._accepted) else f"of the chains {stuck} none"
+            notes.append(
+                f"{who} accepted any of its {self._steps} proposals: the draws are where it started; "
+                "instead: smaller moves (fewer choices, a smaller sd=), or initial= nearer to the posterior"
+            )
+        return notes
+
+
+def _by_chain(infos: list[Any], field: str, default: bool) -> np.ndarray:
+    """A field of the infos of one step, by chain; the default where a kernel does not say."""
+    return np.concatenate([np.array(getattr(info, field, default)).reshape(-1) for info in infos])
+
+
+def _explain_step(kernel: Kernel, key: Key, trace: Trace) -> str:
+    """Why a step had a NaN weight: it is made again, and what it proposed is looked at."""
+    with recording() as proposals:
+        kernel(key, trace)
+    for proposed, log_weight in proposals:
+        if mx.isnan(log_weight).item():
+            if mx.isfinite(proposed.score).item():
+                return "The first: the model's density is finite, that of the proposal is not"
+            return f"The first: {explain_weight(proposed, 'the density is not a number', _DOMAIN)}"
+    return ""
+
+
 class _Stepper:
-    """The current traces of the chains, and one step of all."""
+    """The current traces of the chains, and one step of all.
+
+    Attributes:
+        state: one trace a chain, or one trace of all chains, with a leading axis on its arrays.
+    """
 
     def __init__(self, kernel: Kernel, traces: list[Trace]) -> None:
-        self._kernel, self._traces = kernel, traces
-        self._args = traces[0].args
-        self._stacked: Any = None
+        self._kernel, self._args = kernel, traces[0].args
+        self.state: list[Trace] | Trace = traces
         bare = [t.with_args(None) for t in traces]
         if len(traces) > 1 and all(alike(t, bare[0]) for t in bare):
-            self._stacked = map_arrays(lambda *xs: mx.stack(list(xs)), *bare)
+            self.state = map_arrays(lambda *xs: mx.stack(list(xs)), *bare)
             self._all = vmap(self._one)
 
     def _one(self, key: Key, trace: Trace) -> tuple[Trace, Info]:
@@ -218,35 +309,38 @@ class _Stepper:
         return new.with_args(None), info
 
     def step(self, keys: Keys) -> list[Info]:
-        if self._stacked is not None:
+        """Advance all chains; the infos, one a chain or one for all."""
+        if not isinstance(self.state, list):
             try:
-                self._stacked, info = self._all(keys, self._stacked)
-                evaluate(self._stacked, info)
+                self.state, info = self._all(keys, self.state)
+                evaluate(self.state, info)
                 return [info]
             except (ControlFlowError, ValueError) as error:
                 reason = not_vectorisable(error)
                 if reason is None:
                     raise
-                self._one_by_one(reason)
-        infos = []
-        for c, trace in enumerate(self._traces):
-            self._traces[c], info = self._kernel(keys[c], trace)
-            infos.append(info)
-        evaluate(self._traces, infos)
+                self._one_by_one(reason, len(keys))
+        assert isinstance(self.state, list)
+        steps = [self._kernel(key, trace) for key, trace in zip(keys, self.state, strict=True)]
+        self.state = [trace for trace, _ in steps]
+        infos = [info for _, info in steps]
+        evaluate(self.state, infos)
         return infos
 
-    def _one_by_one(self, reason: str) -> None:
+    def _one_by_one(self, reason: str, chains: int) -> None:
         """Give up vectorising the chains: from here they advance one after the other, with the same keys."""
         warnings.warn(f"the chains run one after the other, not vectorised: {reason}", UserWarning, stacklevel=5)
-        self._traces = [self._chain(c) for c in range(len(self._traces))]
-        self._stacked = None
+        self.state = [self.chain(c, self.state) for c in range(chains)]
 
-    def _chain(self, c: int) -> Trace:
-        return map_arrays(lambda a: a[c], self._stacked).with_args(self._args)
+    def chain(self, c: int, state: list[Trace] | Trace) -> Trace:
+        """The trace of one chain in a state."""
+        if isinstance(state, list):
+            return state[c]
+        return map_arrays(lambda a: a[c], state).with_args(self._args)
 
     def look(self, f: Callable[[Trace], Any]) -> list[Any]:
         """``f`` of each trace: a list with one entry a chain, or with one for all and a leading axis over chains."""
-        return [f(t) for t in self._traces] if self._stacked is None else [vmap(f)(self._stacked)]
+        return [f(t) for t in self.state] if isinstance(self.state, list) else [vmap(f)(self.state)]
 
 
 def _step_keys(chain_keys: Keys) -> Iterator[Keys]:

@@ -28,7 +28,7 @@ from genmlx.numerics.errors import ConstraintError, UsageError, format_path
 from genmlx.numerics.pytree import record
 from genmlx.numerics.types import Array, Key
 
-__all__ = ["GenFunction", "gen"]
+__all__ = ["GenFunction", "Keywords", "gen"]
 
 
 @record(lambda k: (tuple(k.values()), tuple(k)), lambda names, values: Keywords(zip(names, values, strict=True)))

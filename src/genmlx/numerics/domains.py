@@ -34,6 +34,7 @@ __all__ = [
     "lower_triangular",
     "nonnegative",
     "nonnegative_integer",
+    "open_unit_interval",
     "ordered",
     "positive",
     "positive_definite",
@@ -50,10 +51,12 @@ __all__ = [
     "unit_interval",
     "unit_vector",
     "upper_bounded",
+    "zero_sum",
 ]
 
 _SIMPLEX_TOLERANCE = 1e-4  # float32 probabilities that were normalised sum to 1 within a few ulp per element
 _SYMMETRY_TOLERANCE = 1e-5
+_SUM_TOLERANCE = 1e-5  # of the sum of absolute values
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -157,6 +160,10 @@ def _is_correlation(x: Array) -> Array:
     return mx.logical_and(_is_positive_definite(x), ones)
 
 
+def _has_sum_zero(x: Array) -> Array:
+    return mx.abs(mx.sum(x, axis=-1)) <= _SUM_TOLERANCE * mx.sum(mx.abs(x), axis=-1)
+
+
 any_value = Domain("any value", lambda x: mx.full(x.shape, True), number=lambda x: True)
 real = Interval("a real number", mx.isfinite, number=math.isfinite)
 real_or_infinite = Interval(
@@ -167,6 +174,13 @@ nonnegative = Interval(
     "zero or positive", lambda x: (x >= 0) & (x < math.inf), number=lambda x: 0 <= x < math.inf, lower=0.0
 )
 unit_interval = Interval("in [0, 1]", lambda x: (x >= 0) & (x <= 1), number=lambda x: 0 <= x <= 1, lower=0.0, upper=1.0)
+open_unit_interval = Interval(
+    "in (0, 1)",
+    lambda x: mx.logical_and(x > 0, x < 1),
+    number=lambda x: 0 < x < 1,
+    lower=0.0,
+    upper=1.0,
+)
 positive_probability = Interval(
     "in (0, 1]", lambda x: (x > 0) & (x <= 1), number=lambda x: 0 < x <= 1, lower=0.0, upper=1.0
 )
@@ -229,3 +243,4 @@ positive_ordered = Domain(
 )
 unit_vector = Domain("a vector of length 1", lambda x: mx.abs(mx.sum(x * x, axis=-1) - 1) <= _SIMPLEX_TOLERANCE, 1)
 correlation = Domain("a correlation matrix", _is_correlation, 2)
+zero_sum = Domain("a vector with sum 0", _has_sum_zero, 1)

@@ -22,9 +22,17 @@ __all__ = [
 
 def format_path(path: tuple[object, ...]) -> str:
     """An address as the user writes it: ``'x'`` for one component, ``('a', 0, 'x')`` for a path."""
-    if len(path) == 1:
-        return repr(path[0])
-    return "(" + ", ".join(":" if c == slice(None) else repr(c) for c in path) + ")"
+    parts = [_format_range(c) if isinstance(c, slice | range) else repr(c) for c in path]
+    return parts[0] if len(parts) == 1 else f"({', '.join(parts)})"
+
+
+def _format_range(indices: slice | range) -> str:
+    """Indices as in ``a[start:stop:step]``, without what goes without saying."""
+    step = indices.step if indices.step not in (None, 1) else None
+    whole = isinstance(indices, range) and indices.start == 0 and step is None  # of a stack: all that there are
+    ends = [None, None] if whole else [indices.start, indices.stop]
+    text = ":".join("" if end is None else str(end) for end in ends)
+    return text if step is None else f"{text}:{step}"
 
 
 class GenMLXError(Exception):

@@ -49,8 +49,10 @@ def _fixed(x: mx.array) -> Fixed:
 
 def fixed(x: Any) -> Any:
     """``x`` with its arrays fixed: an array, or a tuple, list or dict of such; anything else as it is."""
+    if type(x) is Fixed:  # first, because it is the most frequent
+        return x
     if isinstance(x, mx.array):
-        return x if type(x) is Fixed else _fixed(x)
+        return _fixed(x)
     if isinstance(x, tuple | list | dict):
         return map_arrays(fixed, x)
     return x

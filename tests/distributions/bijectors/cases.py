@@ -42,6 +42,7 @@ def with_diagonal(x: np.ndarray) -> np.ndarray:
 # Which entries of x are free, if not all of them: the measure with respect to which densities are.
 COORDINATES: dict[Domain, Callable[[np.ndarray], np.ndarray]] = {
     domains.simplex: lambda x: x[..., :-1],
+    domains.zero_sum: lambda x: x[..., :-1],
     domains.lower_triangular: with_diagonal,
     domains.positive_definite: with_diagonal,
     domains.correlation_cholesky: below_diagonal,
@@ -53,6 +54,7 @@ RANGES: dict[Domain, tuple[Shape, tuple[float, float]]] = {
     domains.real_vector: ((1,), ALL_REALS),
     domains.positive_vector: ((1,), POSITIVE),
     domains.simplex: ((2,), UNIT),
+    domains.zero_sum: ((2,), ALL_REALS),
     domains.ordered: ((1,), ALL_REALS),
     domains.increasing_bounds: ((1,), ALL_REALS),
     domains.positive_ordered: ((1,), POSITIVE),

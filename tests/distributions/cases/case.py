@@ -51,7 +51,8 @@ class Case:
         smooth: parameters to values at which gradients are compared; default: draws.
         gradients: which gradients are compared with finite differences of the oracle; "x" is the value. Default: x for
             continuous families, and every number-valued, continuous parameter.
-        pathwise: parameters to which a draw has the gradient -(dF/dparameter) / p(x).
+        pathwise: those of the family's ``pathwise`` in which a draw is the quantile function of one uniform number:
+            it has the gradient -(dF/dparameter) / p(x) itself, not only in expectation.
         gof: whether draws are compared with the oracle's cdf (Kolmogorov-Smirnov) or pmf (chi-square).
         moments: at which points the fourth moment is finite (and small enough for 20,000 draws to say something).
         statistics: for families with event axes: name to (function of the draws, parameters to a scalar scipy

@@ -299,6 +299,16 @@ CASES = [
         pathwise=["rate"],
     ),
     Case(
+        name="gamma scale",
+        family=gamma.alternatives[frozenset({"shape", "scale"})],
+        points=[(2.0, 3.0), (0.3, 2.0), (50.0, 10.0)],
+        oracle=lambda shape, scale: stats.gamma(shape, scale=scale),
+        grid=lambda shape, scale: positive(shape * scale),
+        outside=lambda *_: BELOW_ZERO,
+        invalid={"shape": [(bad, 1.0) for bad in BAD_POSITIVE], "scale": [(2.0, bad) for bad in (-1.0, NAN, INF)]},
+        pathwise=["scale"],
+    ),
+    Case(
         name="gamma_extreme",
         family=gamma,
         points=[(0.001, 1.0), (1.0, 1000.0), (1e-6, 5.0), (1e6, 1e-3)],

@@ -40,6 +40,7 @@ def bernoulli_logits(eta):
     return Oracle(
         logpmf=lambda x: -np.logaddexp(0, -eta if x == 1 else eta) if x in (0, 1) else -np.inf,
         cdf=lambda x: 0.0 if x < 0 else (q if x < 1 else 1.0),
+        ppf=stats.bernoulli(p).ppf,
         mean=p,
         var=p * q,
         entropy=p * np.logaddexp(0, -eta) + q * np.logaddexp(0, eta),
@@ -55,7 +56,7 @@ def binomial_logits(n, eta):
         log_ways = special.gammaln(n + 1) - special.gammaln(k + 1) - special.gammaln(n - k + 1)
         return log_ways - k * np.logaddexp(0, -eta) - (n - k) * np.logaddexp(0, eta)
 
-    return Oracle(logpmf=logpmf, cdf=stats.binom(n, p).cdf, mean=n * p, var=n * p * q)
+    return Oracle(logpmf=logpmf, cdf=stats.binom(n, p).cdf, ppf=stats.binom(n, p).ppf, mean=n * p, var=n * p * q)
 
 
 def category(probs):
@@ -66,14 +67,26 @@ def category(probs):
 def shifted_geometric(p):
     if p == 1:  # where scipy divides by zero
         return Oracle(
-            logpmf=lambda k: 0.0 if k == 0 else -np.inf, cdf=lambda k: float(k >= 0), mean=0, var=0, entropy=0
+            logpmf=lambda k: 0.0 if k == 0 else -np.inf,
+            cdf=lambda k: float(k >= 0),
+            ppf=lambda q: 0.0 if q > 0 else -1.0,
+            mean=0,
+            var=0,
+            entropy=0,
         )
     return stats.geom(p, loc=-1)
 
 
 def uniform(lo, hi):
     n, frozen = hi - lo + 1, stats.randint(lo, hi + 1)
-    return Oracle(logpmf=frozen.logpmf, cdf=frozen.cdf, mean=(lo + hi) / 2, var=(n * n - 1) / 12, entropy=np.log(n))
+    return Oracle(
+        logpmf=frozen.logpmf,
+        cdf=frozen.cdf,
+        ppf=frozen.ppf,
+        mean=(lo + hi) / 2,
+        var=(n * n - 1) / 12,
+        entropy=np.log(n),
+    )
 
 
 CASES = [
@@ -214,6 +227,7 @@ CASES = [
         oracle=lambda eta: Oracle(
             logpmf=lambda k: k * eta - np.exp(eta) - special.gammaln(k + 1) if k >= 0 and k == np.floor(k) else -np.inf,
             cdf=stats.poisson(np.exp(eta)).cdf,
+            ppf=stats.poisson(np.exp(eta)).ppf,
             mean=np.exp(eta),
             var=np.exp(eta),
         ),
@@ -281,5 +295,14 @@ CASES = [
         grid=lambda mean, c: around(mean, np.sqrt(mean + mean**2 / c)),
         outside=not_counts,
         invalid={"mean": [(-1.0, 1.0), (NAN, 1.0)], "concentration": [(1.0, 0.0), (1.0, -1.0)]},
+    ),
+    Case(
+        family=neg_binomial.alternatives[frozenset({"log_mean", "concentration"})],
+        name="neg_binomial log_mean",
+        points=[(1.0, 2.0), (-2.0, 1.0), (4.5, 0.7)],
+        oracle=lambda log_mean, c: stats.nbinom(c, c / (c + np.exp(log_mean))),
+        grid=lambda log_mean, c: around(np.exp(log_mean), np.sqrt(np.exp(log_mean) + np.exp(2 * log_mean) / c)),
+        outside=not_counts,
+        invalid={"log_mean": [(NAN, 1.0)], "concentration": [(1.0, 0.0), (1.0, -1.0)]},
     ),
 ]

@@ -7,7 +7,7 @@ from distributions.cases.case import Case, Oracle
 from genmlx.distributions.dirichlet_multinomial import beta_binomial, dirichlet_multinomial
 from genmlx.distributions.hypergeometric import Hypergeometric
 from genmlx.distributions.multinomial import multinomial
-from genmlx.distributions.ordered_logistic import ordered_logistic
+from genmlx.distributions.ordered_logistic import ordered_logistic, ordered_probit
 
 __all__ = ["CASES"]
 
@@ -99,10 +99,10 @@ def together(n, p, of):
     return stats.binom(n, min(1.0, p[of].sum()))
 
 
-def graded(eta, cutpoints):
+def graded(eta, cutpoints, below=special.expit):
     z = np.concatenate([[-INF], cutpoints - eta, [INF]])
     upper = z[:-1] > 0  # by the smaller tails
-    p = np.where(upper, special.expit(-z[:-1]) - special.expit(-z[1:]), special.expit(z[1:]) - special.expit(z[:-1]))
+    p = np.where(upper, below(-z[:-1]) - below(-z[1:]), below(z[1:]) - below(z[:-1]))
     k = np.arange(len(p))
     mean = (k * p).sum()
     return Oracle(
@@ -259,5 +259,23 @@ CASES = [
             "cutpoints": [(0.0, [0.0, 0.0, 1.0]), (0.0, [0.0, 2.0, 1.0]), (0.0, [NAN, 0.0, 1.0])],
         },
         moments=lambda eta, cutpoints: eta < 12 and len(cutpoints) > 1,
+    ),
+    Case(
+        family=ordered_probit,
+        points=[
+            (0.5, [-1.0, 0.0, 2.0]),
+            (-3.0, [-1.0, 0.5, 0.75]),
+            (6.0, [-1.0, 0.0, 2.0]),
+            (0.0, [1.0]),
+            (1.0, [-12.0, 0.0, 0.001, 5.0, 5.5]),
+        ],
+        oracle=lambda eta, cutpoints: graded(eta, cutpoints, special.ndtr),
+        grid=lambda eta, cutpoints: np.arange(len(cutpoints) + 1.0),
+        outside=lambda eta, cutpoints: [-1.0, 0.5, len(cutpoints) + 1.0, 1e9],
+        invalid={
+            "eta": [(NAN, [-1.0, 0.0, 2.0]), (INF, [-1.0, 0.0, 2.0])],
+            "cutpoints": [(0.0, [0.0, 0.0, 1.0]), (0.0, [0.0, 2.0, 1.0]), (0.0, [NAN, 0.0, 1.0])],
+        },
+        moments=lambda eta, cutpoints: eta < 6 and len(cutpoints) > 1,
     ),
 ]

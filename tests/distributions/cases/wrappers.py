@@ -30,6 +30,7 @@ class Made(Distribution):
     def __init__(self, make, of, **params):
         self.name, self.params, self._make = of.name, params, make
         self.event_ndim, self.discrete = of.event_ndim, of.discrete
+        self.pathwise = () if of.discrete else tuple(params)
 
     def check(self, params):
         call = self._make(*params)
@@ -50,6 +51,9 @@ class Made(Distribution):
 
     def sample(self, key, *args):
         return self._of_call("sample", (key,), args[:-1], args[-1])
+
+    def rsample(self, key, *args):
+        return self._of_call("rsample", (key,), args[:-1], args[-1])
 
     def log_prob(self, x, *params):
         return self._of_call("log_prob", (x,), params)
@@ -99,13 +103,15 @@ def inflated(frozen, p):
     )
 
 
+NODES, WEIGHTS = np.polynomial.legendre.leggauss(400)
+
+
 def between(frozen, lo, hi):
     start, mass = frozen.cdf(lo), frozen.cdf(hi) - frozen.cdf(lo)
 
     def moment(k):
         a, b = max(lo, frozen.ppf(1e-16)), min(hi, frozen.isf(1e-16))
-        x, w = np.polynomial.legendre.leggauss(400)
-        x, w = a + (b - a) * (x + 1) / 2, w * (b - a) / 2
+        x, w = a + (b - a) * (NODES + 1) / 2, WEIGHTS * (b - a) / 2
         return (w * x**k * frozen.pdf(x)).sum() / mass
 
     return Oracle(

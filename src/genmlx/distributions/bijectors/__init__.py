@@ -18,6 +18,7 @@ from genmlx.distributions.bijectors.ordered import Ordered, PositiveOrdered
 from genmlx.distributions.bijectors.registry import bijector_for, register_bijector
 from genmlx.distributions.bijectors.simplex import Simplex
 from genmlx.distributions.bijectors.unit_vector import Angle, UnitVector
+from genmlx.distributions.bijectors.zero_sum import ZeroSum
 
 __all__ = [
     "Angle",
@@ -43,6 +44,7 @@ __all__ = [
     "Softplus",
     "UnitVector",
     "UpperBounded",
+    "ZeroSum",
     "bijector_for",
     "register_bijector",
 ]

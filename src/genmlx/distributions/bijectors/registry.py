@@ -18,6 +18,7 @@ from genmlx.distributions.bijectors.interval import Sigmoid
 from genmlx.distributions.bijectors.ordered import Ordered, PositiveOrdered
 from genmlx.distributions.bijectors.simplex import Simplex
 from genmlx.distributions.bijectors.unit_vector import Angle, UnitVector
+from genmlx.distributions.bijectors.zero_sum import ZeroSum
 from genmlx.numerics import domains
 from genmlx.numerics.domains import Domain, Interval
 from genmlx.numerics.errors import ShapeError, UsageError
@@ -49,6 +50,7 @@ REGISTRY: dict[Domain | type[Domain], Bijector | Callable[[Any], Bijector]] = {
     domains.increasing_bounds: Ordered(),
     domains.positive_ordered: PositiveOrdered(),
     domains.unit_vector: UnitVector(),
+    domains.zero_sum: ZeroSum(),
     # matrices
     domains.real_matrix: Independent(Identity(), 2),
     domains.lower_triangular: CholeskyFactor(),

@@ -42,11 +42,16 @@ def mh_kernel(selection: Any) -> Kernel:
     """Resample the selected choices from the prior, and accept or reject.
 
     Args:
-        selection: what to resample; an address or a selection.
+        selection: what to resample; an address or a selection. It is an error if it selects no choice of the trace.
     """
     chosen = as_selection(selection)
 
     def kernel(key: Key, trace: Trace) -> tuple[Trace, Info]:
+        if trace.choices.filter(chosen).is_empty:
+            raise UsageError(
+                f"there is nothing to move: {chosen!r} selects no choice of {trace.gen_fn.name}",
+                fix='an address of the model; k.when(lambda t: "a" in t, k.mh("a")) for one that is not always made',
+            )
         key_propose, key_accept = split(key)
         new, weight, _ = trace.gen_fn.regenerate(key_propose, trace, *_same_arguments(trace), chosen)
         return accept(key_accept, weight, new, trace)
@@ -155,7 +160,8 @@ def mh(
         burn: steps to drop first.
         thin: steps per kept draw.
         chains: number of chains, each started from its own draw of the prior.
-        initial: starting values for some choices, shared by the chains.
+        initial: starting values for some choices, shared by the chains; or a generative function applied to its
+            arguments, from which each chain draws its own.
         key: random key; the same key gives the same draws.
         progress: show a progress bar; default: on a terminal.
 

@@ -1,5 +1,6 @@
 """What the samplers share: batch shapes, uniforms that have a logarithm, and rejection in a fixed number of rounds."""
 
+import itertools
 import math
 from collections.abc import Callable
 
@@ -8,13 +9,26 @@ import mlx.core as mx
 from genmlx.numerics.special import promote
 from genmlx.numerics.types import Array, ArrayLike, Key, Shape
 
-__all__ = ["BELOW_ONE", "INT_MAX", "TINY", "batch_shape", "constants", "is_large", "rejection", "signed", "uniform"]
+__all__ = [
+    "BELOW_ONE",
+    "INT_MAX",
+    "TINY",
+    "argmax",
+    "batch_shape",
+    "constants",
+    "in_blocks",
+    "is_large",
+    "rejection",
+    "signed",
+    "uniform",
+]
 
 TINY = 1.1754944e-38  # the smallest normal float32
 BELOW_ONE = 1.0 - 2.0**-24
 INT_MAX = 2147483520.0  # the largest float32 below 2^31
 
 _LARGE = 4096
+_BLOCKED, _BLOCKS = 2**16, 16
 
 
 def batch_shape(shape: Shape | None, *parameters: Array) -> Shape:
@@ -37,9 +51,34 @@ def signed(key: Key, magnitude: Array) -> Array:
     return mx.where(mx.random.uniform(shape=magnitude.shape, key=key) < 0.5, -magnitude, magnitude)
 
 
+def argmax(x: Array, axis: int, *, keepdims: bool = False) -> Array:
+    """``mx.argmax``, which refuses an empty array, and for one with nothing to choose from an empty result."""
+    if x.size:
+        return mx.argmax(x, axis=axis, keepdims=keepdims)
+    return mx.zeros_like(x.sum(axis=axis, keepdims=keepdims)).astype(mx.uint32)
+
+
 def is_large(shape: Shape) -> bool:
     """Whether memory counts for more than the number of operations."""
     return math.prod(shape) > _LARGE
+
+
+def in_blocks(draw: Callable[..., Array], key: Key, shape: Shape, *parameters: Array) -> Array:
+    """Counts ``draw(key, shape, *parameters)``, for many values in 16 blocks one after the other, in the memory of one.
+
+    The graph of 16 times as many operations is worth it where each has a million values.
+    """
+    size = math.prod(shape)
+    if size <= _BLOCKED:
+        return draw(key, shape, *parameters)
+    flat = [p if p.size == 1 else mx.broadcast_to(p, shape).reshape(-1) for p in parameters]
+    keys, edges, blocks = mx.random.split(key, _BLOCKS), [size * i // _BLOCKS for i in range(_BLOCKS + 1)], []
+    for i, (start, end) in enumerate(itertools.pairwise(edges)):
+        block = [p.reshape(()) if p.size == 1 else p[start:end] for p in flat]
+        # A key that hangs on the block before, so that MLX does not begin all of them at once.
+        after = (blocks[-1][0] * 0).astype(mx.uint32) if blocks else 0
+        blocks.append(draw(keys[i] + after, (end - start,), *block))
+    return mx.concatenate(blocks).reshape(shape)
 
 
 def rejection(
@@ -66,7 +105,7 @@ def rejection(
     """
     if not is_large(shape):
         candidates, accept = propose(key, (rounds, *shape), *parameters)
-        return mx.take_along_axis(candidates, mx.argmax(accept, axis=0, keepdims=True), axis=0)[0]
+        return mx.take_along_axis(candidates, argmax(accept, 0, keepdims=True), axis=0)[0]
     k_first, k_others = mx.random.split(key)
     candidates, accept = propose(k_first, shape, *parameters)
     again = mx.logical_not(accept).reshape(-1)

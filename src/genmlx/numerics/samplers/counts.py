@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 import mlx.core as mx
 
-from genmlx.numerics.samplers.common import INT_MAX, batch_shape, constants, is_large, rejection, uniform
+from genmlx.numerics.samplers.common import INT_MAX, batch_shape, constants, in_blocks, is_large, rejection, uniform
 from genmlx.numerics.samplers.gamma import beta, standard_gamma
 from genmlx.numerics.special import HALF_LOG_2PI, binet
 from genmlx.numerics.types import Array, ArrayLike, Key, Shape
@@ -35,7 +35,10 @@ def poisson(key: Key, rate: ArrayLike, shape: Shape | None = None) -> Array:
         Economics 12 (1993).
     """
     (rate,) = constants(rate)
-    batch = batch_shape(shape, rate)
+    return in_blocks(_poisson, key, batch_shape(shape, rate), rate)
+
+
+def _poisson(key: Key, batch: Shape, rate: Array) -> Array:
     k_small, k_large = mx.random.split(key)
     large = rate >= COUNT_SWITCH
 
@@ -66,7 +69,10 @@ def binomial(key: Key, n: ArrayLike, p: ArrayLike, shape: Shape | None = None) -
         Hörmann, The generation of binomial random variates, J. Statist. Comput. Simul. 46 (1993).
     """
     n, p = constants(n, p)
-    batch = batch_shape(shape, n, p)
+    return in_blocks(_binomial, key, batch_shape(shape, n, p), n, p)
+
+
+def _binomial(key: Key, batch: Shape, n: Array, p: Array) -> Array:
     k_small, k_large = mx.random.split(key)
     flip = p > 0.5
     q = mx.where(flip, 1.0 - p, p)
@@ -127,16 +133,16 @@ def multinomial(key: Key, n: ArrayLike, probabilities: ArrayLike, shape: Shape |
     levels = max(0, math.ceil(math.log2(categories)))
     p = mx.pad(p, [(0, 0)] * (p.ndim - 1) + [(0, 2**levels - categories)])
     sums = [p]  # of 1, 2, 4, ... categories
-    for _ in range(levels):
-        sums.append(sums[-1].reshape(*p.shape[:-1], -1, 2).sum(axis=-1))
+    for level in range(levels - 1, -1, -1):
+        sums.append(sums[-1].reshape(*p.shape[:-1], 2**level, 2).sum(axis=-1))
     counts = mx.broadcast_to(n[..., None], (*batch, 1)).astype(mx.int32)
     keys = mx.random.split(key, max(levels, 1))
     for i, of_halves in enumerate(reversed(sums[:-1])):
-        halves = of_halves.reshape(*p.shape[:-1], -1, 2)
+        halves = of_halves.reshape(*p.shape[:-1], 2**i, 2)
         total = halves.sum(axis=-1)
         left = halves[..., 0] / mx.where(total > 0.0, total, 1.0)
         first = binomial(keys[i], counts, mx.minimum(left, 1.0), counts.shape)
-        counts = mx.stack([first, counts - first], axis=-1).reshape(*batch, -1)
+        counts = mx.stack([first, counts - first], axis=-1).reshape(*batch, 2 ** (i + 1))
     return counts[..., :categories]
 
 

@@ -4,7 +4,7 @@ import math
 
 import mlx.core as mx
 
-from genmlx.numerics.samplers.common import INT_MAX, batch_shape, constants, signed, uniform
+from genmlx.numerics.samplers.common import INT_MAX, argmax, batch_shape, constants, in_blocks, signed, uniform
 from genmlx.numerics.special import gammainc, gammaincc, log_ndtr, ndtri_exp, promote
 from genmlx.numerics.special.incomplete_gamma import gamma_quantile
 from genmlx.numerics.types import Array, ArrayLike, Key, Shape
@@ -13,6 +13,7 @@ __all__ = [
     "categorical",
     "cauchy",
     "exponential",
+    "from_table",
     "geometric",
     "gumbel",
     "laplace",
@@ -103,6 +104,30 @@ def geometric(key: Key, p: ArrayLike, shape: Shape | None = None) -> Array:
     return mx.minimum(count, INT_MAX).astype(mx.int32)
 
 
+def from_table(key: Key, probabilities: ArrayLike, shape: Shape | None = None) -> Array:
+    """Indices along the last axis with the given probabilities (up to a factor), in int32.
+
+    By inversion of their sums and bisection: a table that serves many draws, of which `categorical` would make a row
+    of noise each. Probabilities below 6e-8 are those of the rounding of the sums. ``shape`` does not count the last
+    axis.
+    """
+    (p,) = constants(probabilities)
+    batch = p.shape[:-1] if shape is None else shape
+    size = p.shape[-1]
+    sums = mx.cumsum(p, axis=-1)
+    levels = (sums / sums[..., -1:]).reshape(-1)
+    rows = (mx.arange(math.prod(p.shape[:-1])) * size).reshape(p.shape[:-1])
+
+    def draw(key: Key, shape: Shape) -> Array:
+        u, index = uniform(key, shape), mx.zeros(shape, mx.int32)
+        for step in [2**i for i in range((size - 1).bit_length() - 1, -1, -1)]:
+            further = mx.minimum(index + step, size - 1)
+            index = mx.where(mx.take(levels, rows + further - 1) < u, further, index)
+        return index
+
+    return in_blocks(draw, key, batch) if p.ndim == 1 else draw(key, batch)
+
+
 def categorical(key: Key, logits: ArrayLike, shape: Shape | None = None) -> Array:
     """Indices along the last axis with probabilities softmax(logits), in int32; never one whose logit is -inf.
 
@@ -111,4 +136,4 @@ def categorical(key: Key, logits: ArrayLike, shape: Shape | None = None) -> Arra
     """
     (logits,) = constants(logits)
     batch = logits.shape[:-1] if shape is None else shape
-    return mx.argmax(logits + gumbel(key, (*batch, logits.shape[-1])), axis=-1).astype(mx.int32)
+    return argmax(logits + gumbel(key, (*batch, logits.shape[-1])), -1).astype(mx.int32)

@@ -219,7 +219,8 @@ def log_iv(v: ArrayLike, x: ArrayLike) -> Array:
 def log_ive(v: ArrayLike, x: ArrayLike) -> Array:
     """Logarithm of I_v(x) exp(-x) for any real order v >= 0 and 0 <= x < 1e18.
 
-    At x = 0 it is 0 for v = 0 and -inf above; nan for a negative argument.
+    At x = 0 it is 0 for v = 0 and -inf above; nan for a negative argument. The error is absolute: where the result is
+    nearly 0, for order 0 and small x, `log_i0e` has relative accuracy.
 
     Example:
         >>> log_ive(1000.0, 10.0)

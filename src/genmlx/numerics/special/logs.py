@@ -7,7 +7,7 @@ import mlx.core as mx
 from genmlx.numerics.special.common import LOG_2, exp, promote
 from genmlx.numerics.types import Array, ArrayLike
 
-__all__ = ["log1mexp", "log_sigmoid", "logdiffexp", "logit", "softplus", "xlog1py", "xlogy"]
+__all__ = ["log1mexp", "log_sigmoid", "logdiffexp", "logit", "logsumexp", "softplus", "xlog1py", "xlogy"]
 
 
 def xlogy(x: ArrayLike, y: ArrayLike) -> Array:
@@ -61,6 +61,16 @@ def logdiffexp(a: ArrayLike, b: ArrayLike) -> Array:
     a, b = promote(a, b)
     same = a == b
     return mx.where(same, -math.inf, a + log1mexp(mx.where(same, 1.0, a - b)))
+
+
+def logsumexp(x: Array, axis: int = -1, *, keepdims: bool = False) -> Array:
+    """Logarithm of the sum of exponentials along an axis: ``mx.logsumexp``, which refuses empty arrays.
+
+    Example:
+        >>> logsumexp(mx.zeros((0, 3))).shape
+        (0,)
+    """
+    return mx.logsumexp(x, axis=axis, keepdims=keepdims) if x.size else mx.log(x.sum(axis=axis, keepdims=keepdims))
 
 
 def softplus(x: ArrayLike) -> Array:

@@ -4,8 +4,8 @@ import math
 
 import mlx.core as mx
 
-from genmlx.numerics.special.common import exp, exp2, promote
-from genmlx.numerics.special.normal import scaled_tail
+from genmlx.numerics.special.common import HALF_LOG_2PI, exp, exp2, path_integral, promote
+from genmlx.numerics.special.normal import ndtr, scaled_tail
 from genmlx.numerics.special.tails import DEPTH, nodes
 from genmlx.numerics.types import Array, ArrayLike
 
@@ -29,17 +29,27 @@ def owens_t(h: ArrayLike, a: ArrayLike) -> Array:
         Owen, Tables for computing bivariate normal probabilities, Ann. Math. Statist. 27 (1956).
     """
     h, a = mx.broadcast_arrays(*promote(h, a))
-    size = 1e18 if h.dtype == mx.float32 else 1e150
-    h, a = mx.clip(h, -size, size), mx.clip(a, -size, size)
-    h, slope = mx.where(h < 0.0, -h, h), mx.where(a < 0.0, -a, a)
+    # Beyond 40 all tails are 0. The root of the largest number is as good as infinity for a.
+    h, a = mx.clip(h, -40.0, 40.0), mx.clip(a, -1e18, 1e18)
+    return mx.stop_gradient(_value(h, a)) + path_integral(_slope, h, a)
+
+
+def _value(h: Array, a: Array) -> Array:
+    h, slope = mx.abs(h), mx.abs(a)
     steep = slope > 1.0
     within = mx.where(steep, 1.0 / mx.where(steep, slope, 1.0), slope)
     far = mx.minimum(slope * h, 40.0)
-    at = mx.where(steep, far, mx.minimum(h, 40.0))
-    value = _integral(at, within)
-    near_tail, far_tail = _tail(mx.minimum(h, 40.0)), _tail(far)
+    value = _integral(mx.where(steep, far, h), within)
+    near_tail, far_tail = _tail(h), _tail(far)
     value = mx.where(steep, 0.5 * (near_tail + far_tail) - near_tail * far_tail - value, value)
     return mx.where(a < 0.0, -value, value)
+
+
+def _slope(h: Array, a: Array) -> tuple[Array, Array]:
+    """∂T/∂h = -φ(h) (Φ(a h) - 1/2) and ∂T/∂a = exp(-h² (1 + a²)/2) / (2π (1 + a²)); they cancel in the reflection."""
+    square = mx.square(a)
+    towards_h = -exp(-0.5 * mx.square(h) - HALF_LOG_2PI) * (ndtr(mx.clip(a * h, -40.0, 40.0)) - 0.5)
+    return towards_h, exp(-0.5 * mx.minimum(mx.square(h) * (1.0 + square), 200.0)) / ((2.0 * math.pi) * (1.0 + square))
 
 
 def _tail(z: Array) -> Array:
@@ -47,7 +57,7 @@ def _tail(z: Array) -> Array:
 
 
 def _integral(h: Array, a: Array) -> Array:
-    enough = mx.stop_gradient(math.sqrt(2.0 * DEPTH[h.dtype]) / mx.maximum(h, 1.0))
+    enough = math.sqrt(2.0 * DEPTH[h.dtype]) / mx.maximum(h, 1.0)
     end = mx.minimum(a, enough)
     places, weights = nodes(h.dtype, h.ndim)
     t2 = mx.square(end * places)

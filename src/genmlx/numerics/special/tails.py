@@ -67,8 +67,12 @@ def deviance(y: Array, y0: Array, difference: Array) -> Array:
     near = s2 < 0.1
     s2 = mx.where(near, s2, 0.0)
     series = s * (difference + 2.0 * y * s2 * polynomial(_ATANH[y.dtype], s2))
-    ratio = mx.maximum(y0 / y, SMALLEST[y.dtype])  # this way round, for the slope of y / y0 overflows
-    return mx.where(near, series, -y * mx.log(ratio) - difference)
+    # The logarithm of a constant and relative changes: second derivatives of log(y0 / y) overflow at 1e-20.
+    least = SMALLEST[y.dtype]
+    fixed, fixed0 = mx.stop_gradient(y), mx.stop_gradient(mx.maximum(y0, least))
+    log_ratio = mx.log(mx.maximum(fixed0 / fixed, least)) + mx.log1p((y0 - mx.stop_gradient(y0)) / fixed0)
+    log_ratio = log_ratio - mx.log1p((y - fixed) / fixed)
+    return mx.where(near, series, -y * log_ratio - difference)
 
 
 def product_difference(a: Array, b: Array, c: Array, d: Array) -> Array:
