@@ -1,7 +1,9 @@
 """GenMLX: a probabilistic programming language with Gen's generative function interface, on MLX arrays."""
 
+from genmlx import control
 from genmlx.combinators.dimap import Dimap
 from genmlx.combinators.map import Map
+from genmlx.control import compile  # noqa: A004
 from genmlx.core.choicemap import EMPTY, C, ChoiceMap, choicemap
 from genmlx.core.diff import NoChange, UnknownChange, VectorDiff
 from genmlx.core.distribution import Distribution, distribution
@@ -182,6 +184,8 @@ __all__ = [
     "multivariate_normal",
     "multivariate_student_t",
     "neg_binomial",
+    "compile",
+    "control",
     "Dimap",
     "Map",
     "NoChange",

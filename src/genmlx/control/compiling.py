@@ -5,30 +5,22 @@ from __future__ import annotations
 import functools
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import mlx.core as mx
 
 from genmlx.compiler import capture
 from genmlx.compiler.capture import CaptureError, UnsupportedPrimitive
-from genmlx.compiler.pipeline import Program, build
-from genmlx.compiler.runtime import CompileError, CompilerNotFound, CompileTimeout
 from genmlx.control.transforms import Vectorised
 from genmlx.control.trees import as_arrays
 from genmlx.numerics.errors import ControlFlowError, GenMLXError, ShapeError, UsageError
 from genmlx.numerics.pytree import Structure, join_arrays, split_arrays
 from genmlx.numerics.types import Array, Tree
 
-__all__ = ["Compiled", "FallbackWarning", "compile"]
+if TYPE_CHECKING:
+    from genmlx.compiler.pipeline import Program
 
-_REASONS_TO_FALL_BACK = (
-    CaptureError,
-    CompileError,
-    CompilerNotFound,
-    CompileTimeout,
-    ControlFlowError,
-    UnsupportedPrimitive,
-)
+__all__ = ["Compiled", "FallbackWarning", "compile"]
 
 
 class FallbackWarning(UserWarning):
@@ -98,9 +90,12 @@ class Compiled:
             return kernel
 
     def _make(self, args: tuple[Tree, ...]) -> _Kernel | None:
+        from genmlx.compiler.runtime import CompileError, CompilerNotFound, CompileTimeout
+
+        reasons = (CaptureError, ControlFlowError, UnsupportedPrimitive)
         try:
             return _compile(self._f, args)
-        except _REASONS_TO_FALL_BACK as error:
+        except (*reasons, CompileError, CompilerNotFound, CompileTimeout) as error:
             if self._backend == "native":
                 raise
             name = getattr(self, "__name__", "a function")
@@ -134,6 +129,8 @@ def compile(f: Callable[..., Tree], *, backend: str = "auto") -> Compiled:  # no
 
 
 def _compile(f: Callable[..., Tree], args: tuple[Tree, ...]) -> _Kernel:
+    from genmlx.compiler.pipeline import build  # the stages of the compiler are loaded when they are needed
+
     vectorised = f if isinstance(f, Vectorised) else None
     body = vectorised.f if vectorised else f
     mx.eval(capture.lifted(body)[0])  # what it closes over: data of the kernel, not the way they were computed
