@@ -38,6 +38,17 @@ def test_the_interface_gives_what_the_text_says(names):
     assert names["log_weights"].shape == (100_000,)
 
 
+def test_an_update_of_one_element(names):
+    points, changed = names["points"], names["changed"]
+    assert changed.trace[:, "y"].tolist() == [*points[:, "y"].tolist()[:3], 8.0, points[4, "y"].item()]
+    assert changed.discard[3, "y"].item() == points[3, "y"].item()
+
+
+def test_the_compiled_loop_climbs_to_the_mode(names):
+    assert names["tops"].shape == (64,)
+    assert mx.max(mx.abs(names["tops"] - 3.0)).item() < 1e-3
+
+
 def test_every_distribution_is_listed():
     from genmlx import distributions
 
