@@ -157,6 +157,24 @@ def test_a_branch_not_taken_in_a_loop_gives_no_nan():
     np.testing.assert_array_equal(dx, [0.5, 0.0, 0.25])
 
 
+def test_a_result_of_a_loop_that_is_not_used_gives_no_nan():
+    """The choice is outside, the slope that is inf inside."""
+    xs = Type(FLOAT, (3,))
+    one = body(F, build=lambda b, x: b("log", x))
+    step = body(F, F, build=lambda b, c, x: (c, b("log", x)))
+
+    def build(b, c, x):
+        (mapped,) = b.emit("map", [x], {"size": 3, "mapped": 1}, [one])
+        _, scanned = scan(b, step, [c], [x])
+        zero = b.full(xs, 0.0)
+        chosen = b("select", b("greater", x, zero), b("add", mapped, scanned), zero)
+        return b("reduce", chosen, kind="sum", axes=(0,))
+
+    region = gradient(body(F, xs, build=build), [1])
+    _, dx = interpret(region, [np.array(0.0), np.array([2.0, 0.0, 4.0])])
+    np.testing.assert_array_equal(dx, [1.0, 0.0, 0.5])
+
+
 def test_nothing_is_guarded_where_nothing_hides():
     region = body(F, build=lambda b, x: b("log", b("multiply", x, x)))
     assert not [op for op in gradient(region, [0]).ops if op.name in {"equal", "select"}]

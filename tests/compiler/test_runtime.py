@@ -501,6 +501,28 @@ def test_ctrl_c_stops_a_long_kernel_and_keeps_what_it_has_done(options):
         assert counts[3:] == ["0"] * 3  # not reached
 
 
+def test_a_call_does_not_wait_for_the_threads_of_another():
+    process = script("""
+        stop = threading.Event()
+        def until_stopped(done):
+            if stop.is_set(): raise StopIteration
+        def long():
+            try: kernels.count(4)([FOREVER], threads=3, progress=until_stopped)
+            except StopIteration: say("stopped")
+        thread = threading.Thread(target=long)
+        thread.start()
+        time.sleep(0.3)
+        end = time.monotonic() + 10
+        def impatient(done):
+            if time.monotonic() > end: raise TimeoutError
+        try: say(*kernels.count(4)([mx.array(9, dtype=mx.int64)], threads=2, progress=impatient)[0].tolist())
+        except TimeoutError: say("it waits")
+        stop.set()
+        thread.join()
+    """)
+    assert answer_of(process) == ["9"] * 4 + ["stopped"]
+
+
 def test_the_process_ends_while_a_kernel_runs_in_a_daemon_thread():
     start = time.monotonic()
     process = script("""

@@ -491,6 +491,89 @@ _entry("dimap of a factor", 0.5, factors=True)(tilted.dimap(lambda x: x + 1.0, l
 _entry("map of a dimap", _XS, other=(_XS[:2],))(gm.Map(noisy.dimap(lambda x: 2.0 * x, lambda y: y + 1.0)))
 
 
+@gen
+def walk(t, x, sd):
+    """A state that is the choice itself: a changed choice reaches one step further."""
+    x = normal(0.9 * x, sd) @ "x"
+    normal(x + 0.1 * t, 1.0) @ "y"
+    return x
+
+
+@gen
+def adding(total, x):
+    """A carry that remembers every choice, and an output."""
+    y = normal(x + 0.1 * total["sum"], 1.0) @ "y"
+    return {"sum": total["sum"] + y}, (y, x)
+
+
+@gen
+def branching_step(t, x):
+    """Other choices, at other addresses, in other steps."""
+    if bernoulli(0.5) @ "jump":
+        return normal(x, 5.0) @ "far"
+    y = normal(x, 0.5) @ "near"
+    normal(y, 1.0) @ "y"
+    return y
+
+
+@gen
+def tilted_step(x, _):
+    y = normal(x, 1.0) @ "y"
+    gm.factor("tilt", -0.25 * mx.square(y))
+    return y, None
+
+
+@gen
+def many_branches(x, ps):
+    """A map of a branching model below a step."""
+    ys = gm.Map(overlapping)(ps) @ "ys"
+    y = normal(x + mx.stack(ys).sum() if isinstance(ys, list) else x + ys.sum(), 1.0) @ "y"
+    return y, y
+
+
+@gen
+def of_unfold(sd):
+    """A sequence below a call, whose kernel closes over a choice."""
+    mu = normal(0.0, sd) @ "mu"
+    xs = gm.Unfold(gen(lambda t, x: normal(x + mu, 1.0) @ "x"))(3, 0.0) @ ("a", "xs")
+    return normal(xs[-1], 1.0) @ "end"
+
+
+@gen
+def row_of_steps(x, row):
+    """A scan as the kernel of a scan."""
+    (last, ys) = gm.Scan(adding)({"sum": x}, row) @ "row"
+    return last["sum"], ys[0]
+
+
+@gen
+def walk_in_map(x0, sd):
+    xs = gm.Unfold(walk)(2, x0, sd) @ "xs"
+    return normal(xs.sum(), 1.0) @ "z"
+
+
+_STEP_TOTAL = {"sum": mx.array(0.0)}
+_entry("unfold", 4, 0.0, 1.0, other=(4, 1.0, 0.5))(gm.Unfold(walk))
+_entry("unfold that grows", 2, 0.5, 1.0, other=(4, 0.5, 1.0))(gm.Unfold(walk))
+_entry("unfold that shrinks", 4, 0.5, 1.0, other=(1, 0.5, 1.0))(gm.Unfold(walk))
+_entry("unfold of no step", 0, 0.5, 1.0, other=(2, 0.5, 1.0), deterministic=True)(gm.Unfold(walk))
+_entry("unfold of one step", 1, 0.5, 1.0, other=(0, 0.5, 1.0))(gm.Unfold(walk))
+_entry("unfold of a distribution", 3, mx.zeros(2), other=(3, mx.ones(2)))(
+    gm.Unfold(normal.contramap(lambda t, x: (x, 1.0)))
+)
+_entry("unfold of a branching kernel", 4, 0.0, other=(3, 1.0), **_PYTHON)(gm.Unfold(branching_step))
+_entry("unfold in a call", 1.0, other=(2.0,))(of_unfold)
+_entry("scan", _STEP_TOTAL, _XS, other=(_STEP_TOTAL, mx.array([0.5, 1.0, 2.0])))(gm.Scan(adding))
+_entry("scan that grows", _STEP_TOTAL, _XS, other=({"sum": 1.0}, mx.arange(5.0)))(gm.Scan(adding))
+_entry("scan of nothing", _STEP_TOTAL, mx.zeros((0,)), other=(_STEP_TOTAL, _XS), deterministic=True)(gm.Scan(adding))
+_entry("scan without inputs, of factors", 0.0, other=(1.0,), factors=True)(gm.Scan(tilted_step, length=3))
+_entry("scan of a map of a branching model", 0.0, mx.full((2, 2), 0.5), **_PYTHON)(gm.Scan(many_branches))
+_entry("scan of a scan", 0.0, mx.arange(6.0).reshape(2, 3), other=(1.0, mx.ones((2, 3))))(gm.Scan(row_of_steps))
+_entry("map of an unfold", mx.array([0.0, 1.0]), 1.0, other=(mx.array([2.0]), 0.5))(
+    gm.Map(walk_in_map, in_axes=(0, None))
+)
+
+
 # ---- batches --------------------------------------------------------------------------------------------------------
 
 BATCHED = 3
@@ -514,6 +597,8 @@ _BATCHED_TOO = (
     "factor in a call",
     "map",
     "map in a call",
+    "unfold",
+    "scan",
 )
 
 for _one in [e for e in _ENTRIES if e.name in _BATCHED_TOO]:

@@ -43,8 +43,26 @@ def _non_negative(b: Rewriter, value: Value, depth: int = 6) -> bool:
     return op.name == "cast" and op.inputs[0].dtype.startswith(("uint", "bool"))
 
 
+def _not_negative_zero(b: Rewriter, value: Value, depth: int = 6) -> bool:
+    """Whether no element is -0. A sum of two is -0 only if both are; one over an axis starts at 0."""
+    if value in b.scalars:
+        return b.scalars[value] != 0 or _non_negative(b, value)
+    op = b.definitions.get(value)
+    if op is None or depth == 0 or not value.type.is_float:
+        return False
+    if op.name == "add":
+        return any(_not_negative_zero(b, v, depth - 1) for v in op.inputs)
+    if op.name in _VIEWS or op.name == "subtract":
+        return _not_negative_zero(b, op.inputs[0], depth - 1)
+    return (op.name == "reduce" and op.attributes["kind"] == "sum") or _non_negative(b, value, depth - 1)
+
+
 def _x_non_negative(b: Rewriter, bound: Bound) -> bool:
     return _non_negative(b, bound["x"])
+
+
+def _x_not_negative_zero(b: Rewriter, bound: Bound) -> bool:
+    return _not_negative_zero(b, bound["x"])
 
 
 def _exact_reciprocal(b: Rewriter, bound: Bound) -> bool:
@@ -142,10 +160,11 @@ RULES = table(
         # Sums and differences.
         rule("add(x, 0) -> x", "integer"),
         rule("add(x, -0.0) -> x", "float"),
-        rule("add(x, 0.0) -> x", "float", when=_x_non_negative),
+        rule("add(x, 0.0) -> x", "float", when=_x_not_negative_zero),
+        rule("add(x, x) -> multiply(x, 2)"),
         rule("add(x, negative(y)) -> subtract(x, y)"),
         rule("subtract(x, 0) -> x"),
-        rule("subtract(x, -0.0) -> x", "float", when=_x_non_negative),
+        rule("subtract(x, -0.0) -> x", "float", when=_x_not_negative_zero),
         rule("subtract(0, x) -> negative(x)", "integer"),
         rule("subtract(-0.0, x) -> negative(x)", "float"),
         rule("subtract(x, x) -> 0", "integer"),

@@ -60,10 +60,10 @@ def _uniform(b: Rewriter, inputs: Sequence[Value], attributes: Attributes) -> Va
 
 RULES: Rules = {
     "constant": [_uniform],
-    # Not a broadcast: a scalar that is broadcast is simpler than the array. Not sources: they have no operands.
+    # Not a broadcast, nor a part written over zeros: they are simpler than the array. Nor sources: nothing goes in.
     **{
         name: [_fold(name)]
         for name, row in OPS.items()
-        if row.kind not in {"source", "structured"} and name != "broadcast"
+        if row.kind not in {"source", "structured"} and name not in {"broadcast", "slice_update", "scatter"}
     },
 }

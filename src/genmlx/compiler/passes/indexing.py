@@ -16,7 +16,7 @@ from genmlx.compiler.passes.patterns import table
 from genmlx.compiler.passes.rewriting import Attributes, Rewriter
 from genmlx.compiler.passes.views import source_axes
 
-__all__ = ["RULES", "spans_of", "take"]
+__all__ = ["RULES", "apart", "spans_of", "take"]
 
 Span = tuple[int, int, int]
 """Start, size and step along an axis."""
@@ -95,8 +95,12 @@ def _of_slice_update(b: Rewriter, op: Op, spans: list[Span]) -> Value | None:
     written = [(s, n, 1 if n == 1 else t) for s, n, t in spans_of(op.attributes)]
     if op.attributes["kind"] == "none" and written == spans:
         return op.inputs[1]
-    apart = any(_last(w) < _first(s) or _last(s) < _first(w) for w, s in zip(written, spans, strict=True))
-    return take(b, op.inputs[0], spans) if apart else None
+    return take(b, op.inputs[0], spans) if apart(written, spans) else None
+
+
+def apart(some: Sequence[Span], others: Sequence[Span]) -> bool:
+    """Whether two parts of an array lie on different sides of a place along some axis."""
+    return any(_last(s) < _first(o) or _last(o) < _first(s) for s, o in zip(some, others, strict=True))
 
 
 def _first(span: Span) -> int:
@@ -221,7 +225,9 @@ def _slice_update(b: Rewriter, inputs: Sequence[Value], attributes: Attributes) 
     x, update = inputs
     if update.type.size == 0:
         return x
-    return update if attributes["kind"] == "none" and _whole(spans_of(attributes), x.shape) else None
+    if not _whole(spans_of(attributes), x.shape) or attributes["kind"] not in {"none", "sum"}:
+        return None
+    return update if attributes["kind"] == "none" else b("add", x, update)
 
 
 # ---- the table -------------------------------------------------------------------------------------------------------

@@ -13,8 +13,7 @@ Preserved: every result to the bit: operations are pure, only when they run chan
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from genmlx.compiler.ir.graph import Op, Region, Value
 from genmlx.compiler.ir.ops import OPS, STRUCTURED, VIEWS
@@ -40,19 +39,17 @@ def _visit(op: Op, definitions: Mapping[Value, Op]) -> Replacement | None:
         return None
     loop = Structured.read(op)
     lifted: list[Op] = []
-    changed = False
     for i in range(len(loop.bodies)):
-        may_run = op.name != "while" or i == 0  # a loop whose length is known runs: `loops` removes empty ones
-        changed |= _lift_from_branches(loop, i)
-        lifted += _lift(loop, i, {x.parameters[i]: x.operand for x in loop.rest}, None if may_run else _is_cheap)
-    return Replacement([*lifted, loop.write()], {}) if lifted or changed else None
+        runs = op.name != "while" or i == 0  # a loop whose length is known runs: `loops` removes empty ones
+        _lift_from_branches(loop, i)
+        lifted += _lift(loop, i, {x.parameters[i]: x.operand for x in loop.rest}, None if runs else _is_cheap)
+    return Replacement([*lifted, loop.write()], {}) if lifted else None
 
 
-def _lift_from_branches(loop: Structured, region: int) -> bool:
+def _lift_from_branches(loop: Structured, region: int) -> None:
     """Lifts what is cheap from the branches of a body to the body, if it does not change in the loop."""
     shared = {x.parameters[region] for x in loop.rest}
     body: list[Op] = []
-    changed = False
     for op in loop.bodies[region]:
         if op.inputs and op.name not in STRUCTURED and shared.issuperset(op.inputs):
             shared.update(op.outputs)
@@ -67,10 +64,9 @@ def _lift_from_branches(loop: Structured, region: int) -> bool:
             if lifted:
                 body += lifted
                 shared.update(v for o in lifted for v in o.outputs)
-                new, changed = switch.write(), True
+                new = switch.write()
         body.append(new)
     loop.bodies[region] = body
-    return changed
 
 
 def _lift(s: Structured, region: int, shared: Mapping[Value, Value], allowed: Callable[[Op], bool] | None) -> list[Op]:
@@ -86,24 +82,8 @@ def _lift(s: Structured, region: int, shared: Mapping[Value, Value], allowed: Ca
         The operations to run before it.
     """
     body = s.bodies[region]
-    fixed = {v: v.type.nbytes for v in shared}  # what does not change, and the bytes that it is made from
-    for op in body:
-        if all(v in fixed for v in op.inputs) and (allowed is None or allowed(op)):
-            fixed.update((v, min(v.type.nbytes, sum(fixed[v] for v in op.inputs))) for v in op.outputs)
-    stays = {id(op) for op in body if not all(v in fixed for v in op.outputs)}
-    inside = {v for op in body if id(op) in stays for v in op.inputs}
-    inside.update(s.results(region))
-    crossing: list[Value] = []
-    for op in reversed(body):
-        needed = [v for v in op.outputs if v in fixed and v in inside]
-        if not needed:
-            continue
-        room = max(LARGEST, sum(fixed[v] for v in op.inputs))
-        if _is_free(op) or any(v.type.nbytes > room for v in needed):
-            stays.add(id(op))
-            inside.update(op.inputs)
-        else:
-            crossing += needed
+    fixed = _fixed(body, shared, allowed)
+    crossing, kept = _border(body, s.results(region), fixed)
     if not crossing:
         return []
     outside = set(crossing)
@@ -114,11 +94,36 @@ def _lift(s: Structured, region: int, shared: Mapping[Value, Value], allowed: Ca
             moved.append(op)
     names = dict(shared)
     lifted = copied(reversed(moved), names)
-    s.bodies[region] = [op for op in body if id(op) in stays]
+    s.bodies[region] = kept
     for value in crossing:
         parameters = tuple(value if i == region else Value(value.type) for i in range(len(s.bodies)))
         s.rest.append(Operand(names[value], parameters))
     return lifted
+
+
+def _fixed(body: Sequence[Op], shared: Iterable[Value], allowed: Callable[[Op], bool] | None) -> dict[Value, int]:
+    """The values that do not change, and the bytes that each is made from."""
+    fixed = {v: v.type.nbytes for v in shared}
+    for op in body:
+        if all(v in fixed for v in op.inputs) and (allowed is None or allowed(op)):
+            fixed.update((v, min(v.type.nbytes, sum(fixed[v] for v in op.inputs))) for v in op.outputs)
+    return fixed
+
+
+def _border(body: Sequence[Op], results: Iterable[Value], fixed: Mapping[Value, int]) -> tuple[list[Value], list[Op]]:
+    """The values that are to come from outside, and the operations that stay."""
+    stays = {id(op) for op in body if not all(v in fixed for v in op.outputs)}
+    inside = {v for op in body if id(op) in stays for v in op.inputs}.union(results)
+    crossing: list[Value] = []
+    for op in reversed(body):
+        needed = [v for v in op.outputs if v in fixed and v in inside]
+        room = max(LARGEST, sum(fixed.get(v, 0) for v in op.inputs))
+        if needed and (_is_free(op) or any(v.type.nbytes > room for v in needed)):
+            stays.add(id(op))
+            inside.update(op.inputs)
+        else:
+            crossing += needed
+    return crossing, [op for op in body if id(op) in stays]
 
 
 def _is_free(op: Op) -> bool:
@@ -129,4 +134,4 @@ def _is_free(op: Op) -> bool:
 def _is_cheap(op: Op) -> bool:
     if op.name in STRUCTURED or op.name in _EXPENSIVE:
         return False
-    return OPS[op.name].kind == "view" or math.fsum(v.type.size for v in (*op.inputs, *op.outputs)) <= CHEAP
+    return OPS[op.name].kind == "view" or sum(v.type.size for v in (*op.inputs, *op.outputs)) <= CHEAP

@@ -14,12 +14,16 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
+
 from genmlx.compiler.ir.graph import Op, Value
-from genmlx.compiler.passes.indexing import spans_of, take
+from genmlx.compiler.passes.indexing import apart, spans_of, take
 from genmlx.compiler.passes.patterns import table
 from genmlx.compiler.passes.rewriting import Attributes, Rewriter
 
 __all__ = ["RULES"]
+
+_DEEPEST = 32  # writes to look through: more would take time quadratic in the number of parts
 
 
 # ---- concatenate -----------------------------------------------------------------------------------------------------
@@ -67,11 +71,18 @@ def _pad(b: Rewriter, inputs: Sequence[Value], attributes: Attributes) -> Value 
 # ---- sums of parts ---------------------------------------------------------------------------------------------------
 
 
+def _is_zero(b: Rewriter, value: Value) -> bool:
+    """Whether an array is known to be zero everywhere, of either sign."""
+    op = b.made_by("constant", value)
+    return b.scalars.get(value) == 0 or (op is not None and not np.any(op.attributes["value"]))
+
+
 def _written(b: Rewriter, value: Value) -> Op | None:
     """The operation that wrote a part over an array of zeros, if one did and nothing else takes the result."""
     op = b.made_by("slice_update", value)
-    zeros = op is not None and b.scalars.get(op.inputs[0]) == 0 and op.attributes["kind"] in {"none", "sum"}
-    return op if zeros and b.used_once(value) else None
+    if op is None or not _is_zero(b, op.inputs[0]) or op.attributes["kind"] not in {"none", "sum"}:
+        return None
+    return op if b.used_once(value) else None
 
 
 def _add(b: Rewriter, inputs: Sequence[Value], attributes: Attributes) -> Value | None:
@@ -90,9 +101,48 @@ def _sum_into_zeros(b: Rewriter, inputs: Sequence[Value], attributes: Attributes
         return None
     part = _part(x, update, attributes)
     below = _parts(b, x, part.axis) if part is not None else _Parts(x, ())
-    if b.scalars.get(below.base) != 0 or (part is not None and below.added(part) is None):
+    if not _is_zero(b, below.base) or (part is not None and below.added(part) is None):
         return None
     return b("slice_update", x, update, **{**attributes, "kind": "none"})
+
+
+def _twice(b: Rewriter, inputs: Sequence[Value], attributes: Attributes) -> Value | None:
+    """To add to what was written to the same place is to write the sum, below what was written elsewhere since."""
+    (value, update), spans = inputs, spans_of(attributes)
+    since: list[Op] = []
+    while attributes["kind"] == "sum" and len(since) < _DEEPEST:
+        op = b.made_by("slice_update", value)
+        if op is None or op.attributes["kind"] != "none" or not b.used_once(value):
+            break
+        if spans_of(op.attributes) == spans:
+            value = b("slice_update", op.inputs[0], b("add", op.inputs[1], update), **op.attributes)
+            for later in reversed(since):
+                value = b("slice_update", value, later.inputs[1], **later.attributes)
+            return value
+        if not apart(spans_of(op.attributes), spans):
+            break
+        since.append(op)
+        value = op.inputs[0]
+    return None
+
+
+def _into_a_piece(b: Rewriter, inputs: Sequence[Value], attributes: Attributes) -> Value | None:
+    """To write to one piece of what is joined is to join what was written to."""
+    (value, update), spans = inputs, spans_of(attributes)
+    op = b.made_by("concatenate", value)
+    if op is None or not b.used_once(value):
+        return None
+    axis = op.attributes["axis"]
+    start, size, step = spans[axis]
+    begin = 0
+    for i, piece in enumerate(op.inputs):
+        end = begin + piece.shape[axis]
+        if begin <= start and start + size <= end and (step == 1 or size == 1):
+            starts = tuple(s - begin if a == axis else s for a, s in enumerate(attributes["starts"]))
+            written = b("slice_update", piece, update, **{**attributes, "starts": starts})
+            return b("concatenate", *op.inputs[:i], written, *op.inputs[i + 1 :], axis=axis)
+        begin = end
+    return None
 
 
 def _filled(b: Rewriter, inputs: Sequence[Value], attributes: Attributes) -> Value | None:
@@ -165,6 +215,8 @@ RULES = table(
         # Gradients of parts.
         ("add", _add),
         ("slice_update", _sum_into_zeros),
+        ("slice_update", _twice),
+        ("slice_update", _into_a_piece),
         ("slice_update", _filled),
     ]
 )
