@@ -365,6 +365,13 @@ def test_nan_in_extremes():
     agree(run("reduce", x, kind="max", axes=(0,)), np.float32(NAN))
 
 
+def test_the_first_nan_is_chosen():
+    for values in ([1.0, NAN, 2.0, NAN], [-np.inf, NAN], [np.inf, NAN], [NAN, -np.inf], [2.0, 1.0, NAN]):
+        for kind, of_mlx in (("min", mx.argmin), ("max", mx.argmax)):
+            agree(run("argreduce", f32(*values), kind=kind, axis=0), of_mlx(mx.array(f32(*values))))
+    agree(run("sign", f32(NAN, -0.0, -2.0)), mx.sign(mx.array(f32(NAN, -0.0, -2.0))))
+
+
 def test_the_first_of_equals_is_chosen():
     x = np.array([[3.0, 1.0, 1.0], [5.0, 7.0, 7.0]], np.float32)
     agree(run("argreduce", x, kind="min", axis=1), np.array([1, 0], np.uint32))

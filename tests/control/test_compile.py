@@ -163,6 +163,40 @@ def test_mlx_transformations_of_a_compiled_function_are_errors():
             transformed(XS)
 
 
+def test_nan_is_the_least_and_the_greatest():
+    x = mx.array([[1.0, float("nan"), 2.0], [3.0, 1.0, 2.0], [float("-inf"), 5.0, float("nan")]])
+    agrees(lambda x: (mx.argmin(x, axis=1), mx.argmax(x, axis=1), mx.argmin(x), mx.sign(x), mx.max(x, axis=0)), x)
+    agrees(vmap(lambda row: (mx.argmin(row), mx.argmax(row))), x)
+
+
+def test_double_precision():
+    def f(x):
+        return fori_loop(0, 1000, lambda i, s: s + 0.1 * mx.sin(x), mx.array(0.0)), x > 0.5
+
+    total, above = compile(f, precision="float64")(mx.array(0.5))
+    assert total.dtype == mx.float64
+    assert above.dtype == mx.bool_
+    np.testing.assert_allclose(np.array(total), 100.0 * np.sin(0.5), rtol=1e-13)
+    lanes, _ = compile(vmap(f), precision="float64")(mx.array([0.5, 0.25]))
+    np.testing.assert_allclose(np.array(lanes), 100.0 * np.sin([0.5, 0.25]), rtol=1e-13)
+    draw = lambda key: mx.random.uniform(shape=(4,), key=key)  # noqa: E731 - the bits are the same
+    np.testing.assert_allclose(
+        np.array(compile(draw, precision="float64")(mx.random.key(1))), np.array(draw(mx.random.key(1))), rtol=1e-7
+    )
+    with pytest.raises(UsageError, match="float16"):
+        compile(f, precision="float16")
+    with pytest.raises(UsageError, match="compiled kernels"):
+        compile(f, backend="mlx", precision="float64")
+
+
+def test_float64_arrays():
+    with mx.stream(mx.cpu):
+        x = mx.array([0.1, 0.7, 1.3], dtype=mx.float64)
+        got = compile(lambda x: mx.exp(x).sum(), backend="native")(x)
+        assert got.dtype == mx.float64
+        np.testing.assert_allclose(np.array(got), np.exp(np.array(x)).sum(), rtol=1e-14)
+
+
 def test_backends():
     assert compile(lambda x: x + 1.0, backend="mlx")(XS).tolist() == (XS + 1.0).tolist()
     with pytest.raises(UsageError, match="cuda"):

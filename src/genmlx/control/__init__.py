@@ -23,6 +23,7 @@ become arrays. Conventions are JAX's:
 [1.0, 3.0, 6.0]
 """
 
+from genmlx.compiler.capture import is_capturing
 from genmlx.control.branches import cond, switch
 from genmlx.control.compiling import Compiled, FallbackWarning, compile  # noqa: A004
 from genmlx.control.loops import fori_loop, scan, while_loop
@@ -34,6 +35,7 @@ __all__ = [
     "compile",
     "cond",
     "fori_loop",
+    "is_capturing",
     "scan",
     "switch",
     "value_and_grad",

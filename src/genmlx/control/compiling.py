@@ -37,10 +37,16 @@ class _Kernel(NamedTuple):
 class Compiled:
     """A compiled function: call it like the function."""
 
-    def __init__(self, f: Callable[..., Tree], backend: str) -> None:
-        if backend not in {"auto", "native", "mlx"}:
-            raise UsageError(f"backend={backend!r} is none of 'auto', 'native', 'mlx'")
-        self._f, self._backend = f, backend
+    def __init__(self, f: Callable[..., Tree], backend: str, precision: str) -> None:
+        for name, value, known in (
+            ("backend", backend, ("auto", "native", "mlx")),
+            ("precision", precision, ("float32", "float64")),
+        ):
+            if value not in known:
+                raise UsageError(f"{name}={value!r} is none of {', '.join(map(repr, known))}")
+        if precision == "float64" and backend == "mlx":
+            raise UsageError("precision='float64' is for compiled kernels", fix="backend='native'")
+        self._f, self._backend, self._precision = f, backend, precision
         self._kernels: dict[Any, _Kernel | None] = {}
         functools.update_wrapper(self, f.f if isinstance(f, Vectorised) else f, updated=())
 
@@ -94,16 +100,18 @@ class Compiled:
 
         reasons = (CaptureError, ControlFlowError, UnsupportedPrimitive)
         try:
-            return _compile(self._f, args)
+            return _compile(self._f, args, self._precision == "float64")
         except (*reasons, CompileError, CompilerNotFound, CompileTimeout) as error:
-            if self._backend == "native":
+            if self._backend == "native" or self._precision == "float64":
                 raise
             name = getattr(self, "__name__", "a function")
             warnings.warn(f"{name} runs by MLX, without a compiled kernel: {error}", FallbackWarning, stacklevel=4)
             return None
 
 
-def compile(f: Callable[..., Tree], *, backend: str = "auto") -> Compiled:  # noqa: A001 - its name in the field
+def compile(  # noqa: A001 - its name in the field
+    f: Callable[..., Tree], *, backend: str = "auto", precision: str = "float32"
+) -> Compiled:
     """Compile a function over MLX arrays, loops of `genmlx.control` included, to one native kernel for the CPU.
 
     The function is called once for each shape and dtype of its arguments, with arrays that have no values; then the
@@ -115,9 +123,11 @@ def compile(f: Callable[..., Tree], *, backend: str = "auto") -> Compiled:  # no
             run side by side in vector registers and threads.
         backend: ``"auto"`` falls back to MLX with a warning where it cannot compile; ``"native"`` raises then;
             ``"mlx"`` does not compile.
+        precision: ``"float64"`` computes in double precision what the function computes in float32, and returns float64
+            arrays. Constants are read as they are written: 0.1 is the double 0.1. Needs a kernel: there is no fallback.
 
     Raises:
-        UsageError: another backend.
+        UsageError: another backend or precision.
 
     >>> import mlx.core as mx
     >>> from genmlx.control import compile, fori_loop
@@ -125,10 +135,10 @@ def compile(f: Callable[..., Tree], *, backend: str = "auto") -> Compiled:  # no
     >>> collatz(mx.array(7)).item()
     17
     """
-    return Compiled(f, backend)
+    return Compiled(f, backend, precision)
 
 
-def _compile(f: Callable[..., Tree], args: tuple[Tree, ...]) -> _Kernel:
+def _compile(f: Callable[..., Tree], args: tuple[Tree, ...], float64: bool) -> _Kernel:
     from genmlx.compiler.pipeline import build  # the stages of the compiler are loaded when they are needed
 
     vectorised = f if isinstance(f, Vectorised) else None
@@ -144,10 +154,10 @@ def _compile(f: Callable[..., Tree], args: tuple[Tree, ...]) -> _Kernel:
         return results
 
     if vectorised is None:
-        return _Kernel(build(flat, examples), found[-1])
+        return _Kernel(build(flat, examples, float64=float64), found[-1])
     mapped = [axis is not None for arg, axis in zip(args, axes, strict=True) for _ in split_arrays(arg)[0]]
     lanes = _lanes(args, axes)
-    return _Kernel(build(flat, examples, mapped, lanes), found[-1])
+    return _Kernel(build(flat, examples, mapped, lanes, float64=float64), found[-1])
 
 
 def _one_lane(arg: Tree, axis: int | None) -> Tree:

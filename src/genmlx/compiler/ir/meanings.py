@@ -118,6 +118,11 @@ def _is_nan(x: Array) -> Array:
     return np.isnan(x) if x.dtype.kind == "f" else np.zeros(x.shape, bool)
 
 
+def sign(x: Array) -> Array:
+    """-1, 0 or 1; 0 for nan, as in MLX."""
+    return (x > 0).astype(x.dtype) - (x < 0).astype(x.dtype)
+
+
 def nan_equal(a: Array, b: Array) -> Array:
     return (a == b) | (_is_nan(a) & _is_nan(b))
 
@@ -188,9 +193,7 @@ def _worst(dtype: np.dtype[Any], kind: str) -> Any:
 
 
 def argreduce(x: Array, *, kind: str, axis: int) -> Array:
-    """The first of the least or greatest; nan is never chosen, unless all are."""
-    if x.dtype.kind == "f":
-        x = np.where(np.isnan(x), np.inf if kind == "min" else -np.inf, x)
+    """The first of the least or greatest; the first nan, where there is one."""
     return (np.argmin if kind == "min" else np.argmax)(x, axis=axis).astype(np.uint32)
 
 

@@ -88,7 +88,7 @@ def _rows() -> list[OpDef]:
         unary("round", meanings.rounded, "number"),
         unary("negative", np.negative, "number"),
         unary("abs", np.abs, "number"),
-        unary("sign", np.sign, "number"),
+        unary("sign", meanings.sign, "number"),
         unary("square", np.square, "number"),
         unary("logical_not", np.logical_not, "bool"),
         unary("bitwise_invert", np.invert, "integer"),
