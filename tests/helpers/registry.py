@@ -46,6 +46,7 @@ class Entry:
         args: arguments, as `bind` gives them.
         other_args: arguments for an update; None where there are no others to try.
         branches: whether the addresses depend on the values, so that a constraint may have no place.
+        blends: whether executions of several branches can run as one, which then have the union of the addresses.
         vectorises: whether n executions can run as one (no Python control flow over values).
         factors: whether the score has parts that belong to no choice.
         deterministic: whether there is nothing random, so that two keys make one trace.
@@ -56,6 +57,7 @@ class Entry:
     args: tuple[Any, ...] = ()
     other_args: tuple[Any, ...] | None = None
     branches: bool = False
+    blends: bool = False
     vectorises: bool = True
     factors: bool = False
     deterministic: bool = False
@@ -489,6 +491,96 @@ _entry("contramap of a distribution", 2.0, other=(0.5,))(normal.contramap(lambda
 _entry("map_retval of a branching model", 0.4, other=(0.7,), **_PYTHON)(overlapping.map_retval(lambda y: -y))
 _entry("dimap of a factor", 0.5, factors=True)(tilted.dimap(lambda x: x + 1.0, lambda y: (y, y)))
 _entry("map of a dimap", _XS, other=(_XS[:2],))(gm.Map(noisy.dimap(lambda x: 2.0 * x, lambda y: y + 1.0)))
+
+_BLEND = {"branches": True, "blends": True}
+
+
+@gen
+def gapped(sd):
+    """A kernel with one address in common with two_sites."""
+    z = gamma(2.0, 1.0) @ "z"
+    return normal(z, sd) @ "x"
+
+
+@gen
+def far(sd):
+    """It shares nothing, and has a factor."""
+    w = exponential(1.0) @ ("w", 0)
+    gm.factor("tilt", 0.5 * w * sd)
+    return w
+
+
+@gen
+def of_switch(p):
+    k = bernoulli(p) @ "k"
+    x = gm.Switch(two_sites, gapped)(k, 2.0) @ "in"
+    return normal(x, 1.0) @ "y"
+
+
+@gen
+def of_mask(p):
+    on = bernoulli(p) @ "on"
+    x = gm.Mask(two_sites)(on, 2.0) @ "in"
+    return normal(0.0 if x is None else mx.where(on, x, 0.0), 1.0) @ "y"
+
+
+def _listing(self: GenerativeFunction) -> GenerativeFunction:
+    @gen
+    def element(depth, mean):
+        x = normal(mean, 1.0) @ "x"
+        return x + gm.Mask(self)(depth > 1, depth - 1, x) @ "next" if depth > 1 else x
+
+    return element
+
+
+@gen
+def of_recursion(depth):
+    total = gm.Recurse(_listing)(depth, 0.5) @ "list"
+    return normal(total, 1.0) @ "y"
+
+
+_two = gm.Mix([two_sites, gapped], [0.3, -0.2])
+
+_entry("switch", 0, 1.5, other=(0, 0.7))(gm.Switch(two_sites, gapped))
+_entry("switch, overlapping flip", 0, 1.5, other=(1, 0.7))(gm.Switch(two_sites, gapped))
+_entry("switch, disjoint flip", 2, 1.5, other=(0, 0.7), factors=True)(gm.Switch(two_sites, gapped, far))
+_entry("switch, flip between kinds", 0, 1.5, other=(1, 0.7))(gm.Switch(two_sites, gapped.map_retval(lambda x: -x)))
+_entry("switch of distributions", 1, 0.5, 2.0, other=(0, 0.0, 1.0))(gm.Switch(normal, laplace))
+_entry("switch of maps of different lengths", 0, 0.5, other=(1, 1.5))(
+    gm.Switch(two_sites.repeat(2), two_sites.repeat(3))
+)
+_entry("switch of a switch", 1, 0.5, other=(0, 1.5))(
+    gm.Switch(two_sites, gm.Switch(gapped, far).contramap(lambda sd: (0, sd)))
+)
+_entry("switch over a branching model", 0, 0.4, other=(1, 0.7), **_PYTHON)(gm.Switch(overlapping, disjoint))
+_entry("switch in a call", 0.4, other=(0.7,), **_BLEND)(of_switch)
+_entry(
+    "map of a switch", mx.array([0, 1, 1, 0]), mx.arange(1.0, 5.0), other=(mx.array([0, 1, 1, 0]), mx.ones(4)), **_BLEND
+)(gm.Map(gm.Switch(two_sites, gapped)))
+_entry("map of a switch with a factor", mx.array([2, 0, 1]), mx.ones(3), factors=True, **_BLEND)(
+    gm.Map(gm.Switch(two_sites, gapped, far))
+)
+_entry("switch of a map of a switch", 1, mx.array([0, 1, 1]), mx.ones(3), **_BLEND)(
+    gm.Switch(gm.Map(gm.Switch(gapped, two_sites)), gm.Map(gm.Switch(two_sites, gapped)))
+)
+_entry("mask that is on", True, 1.5, other=(True, 0.7))(gm.Mask(two_sites))
+_entry("mask that goes off", True, 1.5, other=(False, 0.7), factors=True)(gm.Mask(far))
+_entry("mask that goes on", False, 1.5, other=(True, 0.7), deterministic=True)(gm.Mask(two_sites))
+_entry("mask in a call", 0.5, other=(0.8,), **_BLEND)(of_mask)
+_entry("map of a mask", mx.array([True, False, True]), _XS, other=(mx.array([True, False, True]), -_XS), **_BLEND)(
+    gm.Map(gm.Mask(noisy))
+)
+_entry("mix", 1.5, other=(0.7,), **_BLEND)(_two)
+_entry("mix, weights of the arguments", 1.5, other=(0.7,), factors=True, **_BLEND)(
+    gm.Mix([two_sites, gapped, far], lambda sd: mx.stack([mx.array(sd), mx.array(0.0), mx.array(-sd)]))
+)
+_entry("mix in a call", 1.5, **_BLEND)(gen(lambda sd: normal(_two(sd) @ "mix", 1.0) @ "y"))
+_entry("map of a mix", mx.array([1.0, 2.0, 0.5]), **_BLEND)(gm.Map(_two))
+_entry("recursion by Recurse", 3, 0.5, other=(5, 1.5))(gm.Recurse(_listing))
+_entry("recursion by Recurse in a call", 3, other=(2,))(of_recursion)
+_entry("repeat", 1.5, other=(0.7,))(two_sites.repeat(3))
+_entry("repeat of a distribution, in a map", _XS, mx.ones(3))(gm.Map(normal.repeat(2)))
+_entry("or_else", True, (1.5,), (0.4,), other=(False, (0.7,), (0.5,)))(two_sites.or_else(gapped))
 
 
 @gen

@@ -30,7 +30,9 @@ __all__ = [
 
 
 def paths_of(x: Trace | ChoiceMap) -> set[Any]:
-    return set((x.choices if isinstance(x, Trace) else x).paths())
+    """The addresses that hold a value: of executions of several branches at once, some hold nan, which is none."""
+    choices = x.choices if isinstance(x, Trace) else x
+    return {path for path, value in choices.items() if not mx.any(mx.isnan(value)).item()}
 
 
 def at(paths: Iterable[Any]) -> Selection:

@@ -16,18 +16,19 @@ import mlx.core as mx
 
 from genmlx.compiler.autodiff import expand_gradients
 from genmlx.compiler.capture import Captured, capture
-from genmlx.compiler.codegen import FLAGS, Lanes, Source, generate
+from genmlx.compiler.codegen import FLAGS, Lanes, Source, generate, lane_width
 from genmlx.compiler.ir.printer import show
 from genmlx.compiler.ir.types import Region
 from genmlx.compiler.passes import optimise
 from genmlx.compiler.passes.dead import remove_dead_code
-from genmlx.compiler.runtime import ArraySpec, Kernel, load
+from genmlx.compiler.passes.precision import in_float64
+from genmlx.compiler.runtime import ArraySpec, CompilerNotFound, Kernel, find_toolchain, load, usable_cores
 from genmlx.numerics.types import Array
 
 __all__ = ["Lowered", "Program", "build", "lower"]
 
-_WIDEST = 16
-"""Lanes side by side: 16 floats are one register of AVX-512, two of AVX2, four of NEON."""
+_REGISTER_BYTES = 64
+"""Of a vector register, where no compiler says: source text for AVX-512."""
 
 
 _COMMENT = re.compile(r"[ \t]*//[^\n]*")
@@ -55,10 +56,14 @@ class Program(NamedTuple):
 
     lowered: Lowered
     kernel: Kernel
+    float64: bool
 
     def __call__(self, arrays: Sequence[Array], **options: object) -> list[Array]:
         """Run the kernel: see `genmlx.compiler.runtime.kernel.Kernel`."""
-        return self.kernel([*arrays, *self.lowered.captured.data], **options)  # type: ignore[arg-type]
+        inputs = [*arrays, *self.lowered.captured.data]
+        if self.float64:
+            inputs = [x.astype(mx.float64, stream=mx.cpu) if x.dtype == mx.float32 else x for x in inputs]
+        return self.kernel(inputs, **options)  # type: ignore[arg-type]
 
     def show(self) -> str:
         """The captured graph, the optimised graph, and the source."""
@@ -75,7 +80,12 @@ class Program(NamedTuple):
 
 
 def lower(
-    f: Callable[..., Sequence[Array]], examples: Sequence[Array], mapped: Sequence[bool] | None = None, lanes: int = 1
+    f: Callable[..., Sequence[Array]],
+    examples: Sequence[Array],
+    mapped: Sequence[bool] | None = None,
+    lanes: int = 1,
+    *,
+    float64: bool = False,
 ) -> Lowered:
     """A function over arrays to the source of its kernel.
 
@@ -84,6 +94,7 @@ def lower(
         examples: arrays of the shapes and dtypes of one execution.
         mapped: which arguments have a lane each; None for a kernel of one execution.
         lanes: about how many lanes there will be.
+        float64: compute in double precision: float32 parameters and results become float64.
 
     Raises:
         CaptureError: see `genmlx.compiler.capture.capture`.
@@ -98,11 +109,13 @@ def lower(
 
     captured = capture(f, *examples)
     lap("capture")
-    optimised = optimise(expand_gradients(captured.region))
+    region = expand_gradients(captured.region)
+    optimised = optimise(in_float64(region) if float64 else region)
     lap("passes")
     layout = None
     if mapped is not None:
-        layout = Lanes((*mapped, *(False for _ in captured.data)), _width(lanes))
+        all_mapped = (*mapped, *(False for _ in captured.data))
+        layout = Lanes(all_mapped, lane_width(optimised, all_mapped, _register_bytes(), lanes, usable_cores()))
     source = generate(optimised, lanes=layout)
     lap("printing")
     return Lowered(captured, optimised, source, seconds)
@@ -113,6 +126,8 @@ def build(
     examples: Sequence[Array],
     mapped: Sequence[bool] | None = None,
     lanes: int | None = None,
+    *,
+    float64: bool = False,
 ) -> Program:
     """A function over arrays to a kernel; with ``mapped``, to one of many lanes.
 
@@ -120,22 +135,24 @@ def build(
         CaptureError: see `genmlx.compiler.capture.capture`.
         CompilerNotFound: there is no C++ compiler.
     """
-    lowered = lower(f, examples, mapped, lanes or 1)
+    lowered = lower(f, examples, mapped, lanes or 1, float64=float64)
     clock = time.perf_counter()
     library = load(_COMMENT.sub("", lowered.source.text), flags=FLAGS)
     region = lowered.optimised
     varying = (*(mapped or (False,) * len(examples)), *(False for _ in lowered.captured.data))
     inputs = [_spec(p, lanes if m else None) for p, m in zip(region.parameters, varying, strict=True)]
     outputs = [_spec(r, lanes) for r in region.results]
-    block = 1 if lanes is None else _width(lanes)
+    block = 1 if lowered.source.lanes is None else lowered.source.lanes.width
     kernel = Kernel(library, inputs, outputs, lowered.source.workspace_bytes, lanes, block)
     lowered.seconds["compiling and loading"] = time.perf_counter() - clock
-    return Program(lowered, kernel)
+    return Program(lowered, kernel, float64)
 
 
-def _width(lanes: int) -> int:
-    """The power of two that holds the lanes, at most the widest."""
-    return min(_WIDEST, max(2, 1 << (lanes - 1).bit_length()))
+def _register_bytes() -> int:
+    try:
+        return find_toolchain().vector_bytes
+    except CompilerNotFound:
+        return _REGISTER_BYTES
 
 
 def _spec(value: object, lanes: int | None) -> ArraySpec:

@@ -2,6 +2,7 @@
 
 In the order of the way of a region:
 
+* `width`: how many lanes a vector should have;
 * `uniformity`: which values differ between lanes;
 * `schedule`: the order of the operations, and which of them share a loop nest;
 * `places`: where values lie, and views of them; `writer`: the text, names and memory; `frame`: one region in print;
@@ -11,6 +12,7 @@ In the order of the way of a region:
 * `kernel`: the kernel as a whole, `generate`.
 """
 
-from genmlx.compiler.codegen.kernel import Lanes, Source, generate
+from genmlx.compiler.codegen.kernel import FLAGS, Lanes, Source, generate
+from genmlx.compiler.codegen.width import lane_width
 
-__all__ = ["Lanes", "Source", "generate"]
+__all__ = ["FLAGS", "Lanes", "Source", "generate", "lane_width"]

@@ -11,22 +11,19 @@ __all__ = ["PRINTERS"]
 
 
 def _argreduce(frame: Frame, op: Op) -> None:
-    """The first of the least or greatest; nan counts as the other end, so that it is not chosen before a number."""
+    """The first of the least or greatest, or the first nan."""
     (x,), (value,) = op.inputs, op.outputs
     axis, kind = op.attributes["axis"], op.attributes["kind"]
     writer, source = frame.writer, frame.places[x]
     varying, dtype = frame.varying[value], x.dtype
     target = frame.output(value)
 
+    def compared(name: str, a: str, b: str) -> str:
+        return f"({frame.expression(name, [(a, varying), (b, varying)], [dtype] * 2, 'bool', varying)})"
+
     def element(at: list[str]) -> str:
         name = writer.name("x")
         writer.line(f"{writer.type(dtype, varying)} {name} = {writer.read(source, at, varying)};")
-        if kind_of(dtype) == "float":
-            worst = literal(neutral(kind, dtype), dtype)
-            is_number = frame.expression("equal", [(name, varying)] * 2, [dtype] * 2, "bool", varying)
-            writer.line(
-                f"{name} = {writer.choose(is_number, name, writer.splat(worst, dtype) if varying else worst, dtype)};"
-            )
         return name
 
     def body(at: list[str]) -> None:
@@ -37,17 +34,13 @@ def _argreduce(frame: Frame, op: Op) -> None:
         with writer.loop(x.shape[axis]) as i:
             found = element([*at[:axis], i, *at[axis:]])
             better = writer.name("better")
-            test = frame.expression(
-                "less" if kind == "min" else "greater",
-                [(found, varying), (best, varying)],
-                [dtype, dtype],
-                "bool",
-                varying,
-            )
+            test = compared("less" if kind == "min" else "greater", found, best)
+            if kind_of(dtype) == "float":
+                test += f" | ({compared('not_equal', found, found)} & {compared('equal', best, best)})"
             writer.line(f"const {writer.type('bool', varying)} {better} = {test};")
             number = writer.splat(f"(u32){i}", "uint32") if varying else f"(u32){i}"
-            writer.line(f"{best} = {writer.choose(better, found, best, dtype)};")
-            writer.line(f"{place} = {writer.choose(better, number, place, 'uint32')};")
+            writer.line(f"{best} = {writer.choose(better, found, best, dtype, varying)};")
+            writer.line(f"{place} = {writer.choose(better, number, place, 'uint32', varying)};")
         writer.write(target, at, place, varying)
 
     each(frame, value.shape, body)

@@ -12,11 +12,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from genmlx.compiler.codegen.cstyle import COMBINE, reduction_kind
-from genmlx.compiler.codegen.frame import Frame, Target, copy
+from genmlx.compiler.codegen.frame import Frame, copy, parts_of
 from genmlx.compiler.codegen.places import Place
 from genmlx.compiler.ir.types import Op, Value
 
-__all__ = ["PRINTERS", "each", "reserve"]
+__all__ = ["PRINTERS", "each"]
 
 CLAMPED = """
 // An index from the end if it is negative, then the nearest of 0 ... high.
@@ -130,7 +130,7 @@ def _active(frame: Frame, lane: str) -> str:
     return f"{frame.mask}[{lane}] && " if frame.mask else ""
 
 
-# ---- slices ------------------------------------------------------------------------------------------------------------
+# ---- slices ----------------------------------------------------------------------------------------------------------
 
 
 def _slice_update(frame: Frame, op: Op) -> None:
@@ -217,7 +217,7 @@ def _dynamic_slice_update(frame: Frame, op: Op) -> None:
     frame.define(value, place)
 
 
-# ---- scatter -----------------------------------------------------------------------------------------------------------
+# ---- scatter ---------------------------------------------------------------------------------------------------------
 
 
 def _scatter(frame: Frame, op: Op) -> None:
@@ -262,7 +262,7 @@ def _if(condition: str) -> str:
     return f"if ({condition})" if condition else ""
 
 
-# ---- an index for each element -----------------------------------------------------------------------------------------
+# ---- an index for each element ---------------------------------------------------------------------------------------
 
 
 def _gather_axis(frame: Frame, op: Op) -> None:
@@ -312,40 +312,15 @@ def _scatter_axis(frame: Frame, op: Op) -> None:
     frame.define(value, place)
 
 
-# ---- put together ------------------------------------------------------------------------------------------------------
-
-
-def reserve(frame: Frame) -> None:
-    """Before a region runs: its concatenations get their arrays, so that the pieces are made where they belong."""
-    made = {v for op in frame.region.ops for v in op.outputs if v.type.size > 1}
-    for op in reversed(frame.region.ops):  # what is put together again later is placed first
-        if op.name != "concatenate" or not made.intersection(op.inputs):
-            continue
-        (value,) = op.outputs
-        wanted = frame.target(value)
-        place = wanted.place if wanted is not None and wanted.fresh else frame.new(value)
-        frame.reserved[value] = place
-        for x, part in zip(op.inputs, _parts(op, place), strict=True):
-            if x in made and x not in frame.targets:
-                frame.targets[x] = Target(part, True)
+# ---- put together ----------------------------------------------------------------------------------------------------
 
 
 def _concatenate(frame: Frame, op: Op) -> None:
     (value,) = op.outputs
     target = frame.reserved.get(value) or frame.output(value)
-    for x, part in zip(op.inputs, _parts(op, target), strict=True):
+    for x, part in zip(op.inputs, parts_of(op, target), strict=True):
         copy(frame.writer, part, frame.places[x])
     frame.define(value, target)
-
-
-def _parts(op: Op, target: Place) -> list[Place]:
-    """Where each input of a concatenation goes."""
-    axis, begin, parts = op.attributes["axis"], 0, []
-    for x in op.inputs:
-        starts = [begin if a == axis else 0 for a in range(len(x.shape))]
-        parts.append(target.slice(starts, x.shape, [1] * len(x.shape)))
-        begin += x.shape[axis]
-    return parts
 
 
 def _pad(frame: Frame, op: Op) -> None:

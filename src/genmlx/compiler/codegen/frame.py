@@ -24,7 +24,11 @@ from genmlx.compiler.codegen.uniformity import Uniformity
 from genmlx.compiler.codegen.writer import Writer
 from genmlx.compiler.ir.types import DTYPES, Op, Region, Value
 
-__all__ = ["Context", "Frame", "Target", "comment_of", "copy", "merged_axes"]
+__all__ = ["Context", "Frame", "Target", "comment_of", "copy", "merged_axes", "parts_of"]
+
+SHORT_VECTOR = 64
+MOST_PIECES = 5
+"""Loops over a short vector are printed in so many pieces at most."""
 
 
 class Target(NamedTuple):
@@ -75,8 +79,12 @@ class Frame:
     loops: int
     places: dict[Value, Place] = field(default_factory=dict)
     remaining: dict[Value, int] = field(default_factory=dict)
+    pieces: dict[Value, tuple[Op, int]] = field(default_factory=dict)
+    """Values that a concatenation puts together, with their numbers."""
     reserved: dict[Value, Place] = field(default_factory=dict)
-    """Arrays that were made before the operation whose output they are."""
+    """Where concatenations go whose first piece is made already."""
+    breaks: dict[int, list[int]] = field(default_factory=dict)
+    """For a length, where vectors of it are put together or taken apart."""
 
     @classmethod
     def begin(
@@ -102,6 +110,12 @@ class Frame:
                 frame.remaining[value] = frame.remaining.get(value, 0) + 1
         for value in region.results:
             frame.remaining[value] = frame.remaining.get(value, 0) + 1
+        made = {v for op in region.ops for v in op.outputs if v.type.size > 1}
+        for op in region.ops:
+            if op.name == "concatenate":
+                frame.pieces.update((x, (op, i)) for i, x in enumerate(op.inputs) if x in made)
+        if loops:
+            frame.breaks = _breaks(region)
         for value, place in zip(region.parameters, parameters, strict=True):
             frame.define(value, place)
         return frame
@@ -162,7 +176,7 @@ class Frame:
 
     def target(self, value: Value, *, reads_back: bool = False, uses: int = 0) -> Target | None:
         """The target of a value, if its kind of memory will do; ``uses`` is how often the step at hand reads it."""
-        target = self.targets.get(value)
+        target = self.targets.get(value) or self._piece_target(value)
         if target is None or target.place.varying != self.varying[value]:
             return None
         if target.place.root.kind is Kind.VARIABLE:
@@ -171,6 +185,16 @@ class Frame:
         if outside and (reads_back or self.remaining.get(value, 0) - uses > 1):
             return None  # memory of lanes apart is slow to read
         return target
+
+    def _piece_target(self, value: Value) -> Target | None:
+        """A piece of a concatenation is made where it belongs; the first piece decides where that is."""
+        if value not in self.pieces:
+            return None
+        op, number = self.pieces[value]
+        (whole,) = op.outputs
+        if whole not in self.reserved:
+            self.reserved[whole] = self.output(whole)
+        return Target(parts_of(op, self.reserved[whole])[number], True)
 
     def dies(self, value: Value) -> bool:
         """Whether the step at hand may write over a value: it owns all of an array that nothing else needs."""
@@ -228,6 +252,37 @@ class Frame:
 def comment_of(op: Op) -> str:
     """What a line does, and the user's line that asked for it."""
     return f"{op.name}, {op.source}" if op.source else op.name
+
+
+def parts_of(op: Op, target: Place) -> list[Place]:
+    """Where each input of a concatenation goes."""
+    axis, begin, parts = op.attributes["axis"], 0, []
+    for x in op.inputs:
+        starts = [begin if a == axis else 0 for a in range(len(x.shape))]
+        parts.append(target.slice(starts, x.shape, [1] * len(x.shape)))
+        begin += x.shape[axis]
+    return parts
+
+
+def _breaks(region: Region) -> dict[int, list[int]]:
+    """For each short length, where vectors of it are put together or taken apart in a region.
+
+    A loop over the whole that is cut there writes memory in the pieces in which it is read afterwards. A processor
+    passes a store on to a load of the same bytes at once; a load that spans several stores waits until they are done.
+    """
+    found: dict[int, set[int]] = {}
+    for op in region.ops:
+        (x, *_), y = op.inputs or (None,), op.outputs[0] if op.outputs else None
+        if op.name == "slice" and x is not None and len(x.shape) == 1 and op.attributes["steps"] == (1,):
+            (start,), (size,) = op.attributes["starts"], op.attributes["sizes"]
+            found.setdefault(x.shape[0], set()).update((start, start + size))
+        if op.name == "concatenate" and y is not None and len(y.shape) == 1:
+            end = 0
+            for piece in op.inputs:
+                end += piece.shape[0]
+                found.setdefault(y.shape[0], set()).add(end)
+    cut = {n: sorted(ends - {0, n}) for n, ends in found.items() if n <= SHORT_VECTOR}
+    return {n: ends for n, ends in cut.items() if 0 < len(ends) < MOST_PIECES}
 
 
 def merged_axes(extents: Sequence[int], strides: Iterable[Sequence[int]], flags: Sequence[object]) -> list[list[int]]:

@@ -21,7 +21,14 @@ from genmlx.compiler.codegen.writer import Writer
 from genmlx.compiler.ir.ops import ELEMENTWISE
 from genmlx.compiler.ir.types import DTYPES, Op, Region, Type
 
-__all__ = ["PRINTERS", "Lanes", "Source", "generate"]
+__all__ = ["FLAGS", "PRINTERS", "Lanes", "Source", "generate"]
+
+FLAGS = ("-fopenmp-simd", "-fno-tree-pre", "-fno-tree-slp-vectorize")
+"""What a compiler needs beside the runtime's flags.
+
+The first makes it heed `#pragma omp simd`, and needs no library. The others keep GCC from what costs more than it gives
+here: taking comparisons apart into forms that it cannot vectorise afterwards, and gathering scalars into vectors.
+"""
 
 CONTROL = "struct genmlx_control { i32 stop; i32 error; i64 progress; };"
 
@@ -50,7 +57,8 @@ class Lanes(NamedTuple):
 
     Attributes:
         mapped: for each parameter whether each lane has its own: then its array has one more axis, the first.
-        width: how many lanes a vector has; a power of two, at least 2.
+        width: how many lanes a vector has, a power of two; with 1 lanes run one after the other, each as a kernel
+            without lanes would.
     """
 
     mapped: tuple[bool, ...]
@@ -89,7 +97,7 @@ def generate(region: Region, *, lanes: Lanes | None = None, name: str = "genmlx_
     >>> b = Builder()
     >>> x = b.parameter(Type("float32", (8,)))
     >>> source = generate(b.finish(b("reduce", b("square", x), kind="sum", axes=(0,))))
-    >>> "r0 = r0 + t0;  // reduce" in source.text, source.workspace_bytes
+    >>> "const f32 t0 = x0 * x0;  // square" in source.text, source.workspace_bytes
     (True, 0)
     """
     writer = Writer(1 if lanes is None else lanes.width)
@@ -146,17 +154,22 @@ def _input(writer: Writer, i: int, type_: Type, mapped: bool) -> Place:
     one, name = SHORT[type_.dtype], f"in{i}"
     at = f" + lane * {type_.size}" if mapped else ""
     writer.line(f"const {one}* __restrict const {name} = (const {one}*)inputs[{i}]{at};", str(type_))
-    kind = Kind.LANES if mapped else Kind.MEMORY
-    root = Root(name, type_.dtype, mapped, kind, type_.size, references=1, held=1)
-    return Place(root, type_.shape, dense(type_.shape))
+    return _outside(name, type_, mapped and writer.lanes > 1)
 
 
 def _output(writer: Writer, i: int, type_: Type, lanes: bool) -> Place:
     one, name = SHORT[type_.dtype], f"out{i}"
     at = f" + lane * {type_.size}" if lanes else ""
     writer.line(f"{one}* __restrict const {name} = ({one}*)outputs[{i}]{at};", str(type_))
-    kind = Kind.LANES if lanes else Kind.MEMORY
-    return Place(Root(name, type_.dtype, lanes, kind, type_.size, references=1, held=1), type_.shape, dense(type_.shape))
+    return _outside(name, type_, lanes and writer.lanes > 1)
+
+
+def _outside(name: str, type_: Type, varying: bool) -> Place:
+    """An array that the caller holds; for lanes in vectors that of the first lane, the others behind it."""
+    kind = Kind.LANES if varying else Kind.MEMORY
+    return Place(
+        Root(name, type_.dtype, varying, kind, type_.size, references=1, held=1), type_.shape, dense(type_.shape)
+    )
 
 
 def _transposed(writer: Writer, place: Place) -> Place:
@@ -174,7 +187,6 @@ def _transposed(writer: Writer, place: Place) -> Place:
 
 def _run(frame: Frame) -> None:
     """Print the steps of a frame."""
-    arrays.reserve(frame)
     for step in schedule(frame.region, frame.varying):
         if isinstance(step, Nest):
             print_nest(frame, step)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from genmlx.compiler.codegen.arrays import each
 from genmlx.compiler.codegen.frame import Frame, comment_of, copy
 from genmlx.compiler.codegen.places import Place
+from genmlx.compiler.codegen.writer import vector_widths
 from genmlx.compiler.ir.types import Op
 
 __all__ = ["PRINTERS"]
@@ -19,10 +20,10 @@ TILE_ROWS = 4
 TILE_COLUMNS = 32
 LANE_TILE = 8
 RUNNING_SUMS = 8
-VECTOR_FLOATS = 16
+SOLVED_COLUMNS = 64
 
 
-# ---- products ----------------------------------------------------------------------------------------------------------
+# ---- products --------------------------------------------------------------------------------------------------------
 
 
 def _matmul(frame: Frame, op: Op) -> None:
@@ -49,6 +50,11 @@ def _product(frame: Frame, target: Place, a: Place, b: Place) -> None:
         _tiled(frame, target, a, b, TILE_ROWS, TILE_COLUMNS)
     elif rows >= 4 and a.strides[0] == 1:
         _tiled(frame, target.transpose((1, 0)), b.transpose((1, 0)), a.transpose((1, 0)), TILE_ROWS, TILE_COLUMNS)
+    elif rows >= 4 and columns >= 4:
+        straight = frame.writer.array(b.dtype, False, b.shape)
+        copy(frame.writer, straight, b)
+        _tiled(frame, target, a, straight, TILE_ROWS, TILE_COLUMNS)
+        frame.writer.free(straight.root)
     else:
         _dots(frame, target, a, b, inner)
 
@@ -86,41 +92,74 @@ def _pieces(n: int, size: int) -> list[tuple[int, int, int]]:
 
 
 def _start(begin: int, i: str, size: int) -> str:
-    return str(begin) if i == "0" else (f"({begin} + {i} * {size})" if begin else f"({i} * {size})")
+    if i == "0":
+        return str(begin)
+    step = i if size == 1 else f"({i} * {size})"
+    return f"({begin} + {step})" if begin else step
 
 
 def _tile(frame: Frame, target: Place, a: Place, b: Place, row: str, rows: int, column: str, columns: int) -> None:
-    """One tile. Where it is small the sum runs in several parts, since each addition waits for the one before."""
-    writer, varying, inner = frame.writer, target.varying, a.shape[1]
-    vectors = rows * columns if varying else rows * -(-columns // VECTOR_FLOATS)
-    ways = max(1, min(RUNNING_SUMS // vectors, inner))
-    total = writer.name("tile")
-    writer.line(f"{writer.type(target.dtype, varying)} {total}[{ways}][{rows}][{columns}] = {{}};")
+    """One tile, whose sums are variables: arrays of them would stay in memory.
 
-    def add(k: str, way: str) -> None:
-        with writer.loop(rows) as i:
-            with writer.loop(columns, independent=not varying) as j:
-                left, right = writer.read(a, [_sum(row, i), k]), writer.read(b, [k, _sum(column, j)])
-                writer.line(f"{total}[{way}][{i}][{j}] += {left} * {right};")
+    Without lanes neighbouring columns are one vector. A small tile has several sums for each element, since each
+    addition waits for the one before.
+    """
+    writer, varying, inner = frame.writer, target.varying, a.shape[1]
+    widths = [1] * columns if varying else vector_widths(columns, target.dtype)
+    starts = [sum(widths[:i]) for i in range(len(widths))]
+    ways = max(1, min(RUNNING_SUMS // (rows * len(widths)), inner))
+    sums: dict[tuple[int, int, int], str] = {}
+    for way in range(ways):
+        for i in range(rows):
+            for j, width in enumerate(widths):
+                name = sums[way, i, j] = writer.name("sum")
+                type_ = writer.register(target.dtype, width) if width > 1 else writer.type(target.dtype, varying)
+                writer.line(f"{type_} {name} = {{}};")
+
+    def add(k: str, way: int) -> None:
+        right = []
+        for start, width in zip(starts, widths, strict=True):
+            element = writer.read(b, [k, _sum(column, str(start))])
+            type_ = writer.register(b.dtype, width) if width > 1 else writer.type(b.dtype, b.varying)
+            right.append(writer.name("y"))
+            value = element if width == 1 else f"*(const {type_}*)&{element}"
+            writer.line(f"const {type_} {right[-1]} = {value};")
+        for i in range(rows):
+            left = writer.name("x")
+            value = writer.read(a, [_sum(row, str(i)), k])
+            writer.line(f"const {writer.type(a.dtype, a.varying)} {left} = {value};")
+            for j, y in enumerate(right):
+                writer.line(f"{sums[way, i, j]} += {left} * {y};")
 
     with writer.loop(inner // ways) as k:
-        with writer.loop(ways) as way:
-            add(_sum(_start(0, k, ways), way), way)
-    for rest in range(inner // ways * ways, inner):
-        add(str(rest), "0")
-    with writer.loop(rows) as i:
-        with writer.loop(columns, independent=not varying) as j:
-            parts = [f"{total}[{way}][{i}][{j}]" for way in range(ways)]
-            writer.write(target, [_sum(row, i), _sum(column, j)], " + ".join(parts), varying)
+        for way in range(ways):
+            add(_sum(_start(0, k, ways), str(way)), way)
+    for way, rest in enumerate(range(inner // ways * ways, inner)):
+        add(str(rest), way)
+    for i in range(rows):
+        for j, (start, width) in enumerate(zip(starts, widths, strict=True)):
+            total = " + ".join(sums[way, i, j] for way in range(ways))
+            at = [_sum(row, str(i)), _sum(column, str(start))]
+            if width == 1:
+                writer.write(target, at, total, varying)
+            elif target.strides[1] == 1:
+                writer.line(f"*({writer.register(target.dtype, width)}*)&{writer.read(target, at)} = {total};")
+            else:
+                whole = writer.name("sum")
+                writer.line(f"const {writer.register(target.dtype, width)} {whole} = {total};")
+                with writer.loop(width) as c:
+                    writer.write(target, [at[0], _sum(_sum(column, str(start)), c)], f"{whole}[{c}]", False)
 
 
 def _sum(begin: str, i: str) -> str:
     if begin == "0" or i == "0":
         return i if begin == "0" else begin
+    if begin.isdigit() and i.isdigit():
+        return str(int(begin) + int(i))
     return f"({begin} + {i})"
 
 
-# ---- triangles ---------------------------------------------------------------------------------------------------------
+# ---- triangles -------------------------------------------------------------------------------------------------------
 
 
 def _cholesky(frame: Frame, op: Op) -> None:
@@ -177,8 +216,7 @@ def _pivot_root(frame: Frame, pivot: str, dtype: str, varying: bool) -> str:
     flag = _named(frame, positive, "bool", varying)
     root = frame.expression("sqrt", [(pivot, varying)], [dtype], dtype, varying)
     nan = writer.splat(nan, dtype) if varying else nan
-    chosen = writer.choose(flag, root, nan, dtype) if varying else f"{flag} ? {root} : {nan}"
-    return _named(frame, chosen, dtype, varying)
+    return _named(frame, writer.choose(flag, root, nan, dtype, varying), dtype, varying)
 
 
 def _solve_triangular(frame: Frame, op: Op) -> None:
@@ -216,6 +254,10 @@ def _solve_triangular(frame: Frame, op: Op) -> None:
                 solved = f"({writer.read(x, [i, '0'])} - {total}) / {diagonal}"
                 writer.write(x, [i, "0"], solved, varying)
                 return
+            if not varying and x.strides[1] == 1:
+                for start in range(0, columns, SOLVED_COLUMNS):
+                    _solve_row(frame, x, matrix, i, (begin, end), diagonal, start)
+                return
             with writer.span(begin, end) as k:
                 left = _named(frame, writer.read(matrix, [i, k]), dtype, matrix.varying)
                 with writer.loop(columns, independent=not varying) as j:
@@ -229,12 +271,40 @@ def _solve_triangular(frame: Frame, op: Op) -> None:
     frame.define(value, target)
 
 
-# ---- inverse -----------------------------------------------------------------------------------------------------------
+def _solve_row(
+    frame: Frame, x: Place, matrix: Place, i: str, others: tuple[str, str | int], diagonal: str, start: int
+) -> None:
+    """Some columns of row i, whose running values stay in registers while the solved rows are taken off."""
+    writer = frame.writer
+    widths = vector_widths(min(SOLVED_COLUMNS, x.shape[1] - start), x.dtype)
+    columns = [start + sum(widths[:n]) for n in range(len(widths))]
+    types = [writer.register(x.dtype, w) if w > 1 else writer.type(x.dtype, False) for w in widths]
+
+    def piece(row: str, column: int, width: int, type_: str) -> str:
+        element = writer.read(x, [row, str(column)])
+        return element if width == 1 else f"*({type_}*)&{element}"
+
+    running = []
+    for column, width, type_ in zip(columns, widths, types, strict=True):
+        running.append(writer.name("r"))
+        writer.line(f"{type_} {running[-1]} = {piece(i, column, width, type_)};")
+    with writer.span(*others) as k:
+        left = _named(frame, writer.read(matrix, [i, k]), x.dtype, False)
+        for name, column, width, type_ in zip(running, columns, widths, types, strict=True):
+            writer.line(f"{name} -= {left} * {piece(k, column, width, type_)};")
+    for name, column, width, type_ in zip(running, columns, widths, types, strict=True):
+        writer.line(f"{piece(i, column, width, type_)} = {name} / {diagonal};")
+
+
+# ---- inverse ---------------------------------------------------------------------------------------------------------
 
 
 def _inverse(frame: Frame, op: Op) -> None:
-    """Gauss and Jordan on [x | 1]. A row with a larger leading element trades places with the pivot row, each in turn,
-    so that the largest ends there; with lanes each decides for itself."""
+    """Gauss and Jordan on [x | 1].
+
+    A row with a larger leading element trades places with the pivot row, each in turn, so that the largest ends there;
+    with lanes each decides for itself.
+    """
     (x,), (value,) = op.inputs, op.outputs
     writer, varying, n, dtype = frame.writer, frame.varying[value], x.shape[-1], x.dtype
     target, source = frame.output(value), frame.places[x]
@@ -267,13 +337,13 @@ def _inverse(frame: Frame, op: Op) -> None:
                     writer.write(
                         work,
                         [c, j],
-                        writer.choose(swaps, other, one, dtype) if varying else f"{swaps} ? {other} : {one}",
+                        writer.choose(swaps, other, one, dtype, varying),
                         varying,
                     )
                     writer.write(
                         work,
                         [r, j],
-                        writer.choose(swaps, one, other, dtype) if varying else f"{swaps} ? {one} : {other}",
+                        writer.choose(swaps, one, other, dtype, varying),
                         varying,
                     )
             pivot = _named(frame, writer.read(work, [c, c]), dtype, varying)
@@ -293,11 +363,11 @@ def _inverse(frame: Frame, op: Op) -> None:
     frame.define(value, target)
 
 
-# ---- convolution -------------------------------------------------------------------------------------------------------
+# ---- convolution -----------------------------------------------------------------------------------------------------
 
 
 def _convolve(frame: Frame, op: Op) -> None:
-    """For each place of the output the window over the input, as far as it is inside, and at no gap between elements."""
+    """For each place of the output the window over the input, where it is inside and not between spread elements."""
     x, w = (frame.places[v] for v in op.inputs)
     (value,), a = op.outputs, op.attributes
     writer, varying = frame.writer, frame.varying[value]
@@ -337,7 +407,7 @@ def _convolve(frame: Frame, op: Op) -> None:
     frame.define(value, target)
 
 
-# ---- small pieces ------------------------------------------------------------------------------------------------------
+# ---- small pieces ----------------------------------------------------------------------------------------------------
 
 
 def _next(i: str) -> str:

@@ -14,9 +14,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import NamedTuple
 
-from genmlx.compiler.codegen.cstyle import COMBINE, SHORT, literal, neutral, reduction_kind
+from genmlx.compiler.codegen.cstyle import COMBINE, SHORT, kind_of, literal, neutral, reduction_kind
 from genmlx.compiler.codegen.frame import Frame, comment_of, merged_axes
 from genmlx.compiler.codegen.places import Kind, Place, Root
 from genmlx.compiler.codegen.schedule import Nest
@@ -24,6 +25,9 @@ from genmlx.compiler.ir.ops import VIEWS
 from genmlx.compiler.ir.types import Op, Value
 
 __all__ = ["print_nest"]
+
+SHORT_SUM = range(4, 65)
+"""So many terms are kept, and then added in pairs; a compiler adds what its vectors hold one after the other."""
 
 
 class _Local(NamedTuple):
@@ -42,14 +46,16 @@ class _Reduction:
     place: Place
     axes: frozenset[int]
     kind: str
+    target: Place
+    """The place, seen with the loops that it keeps only."""
     name: str = ""
     depth: int = 0
     kept: list[int] = field(default_factory=list)
     """The loops that it keeps."""
-    target: Place | None = None
-    """The place, seen with these loops only."""
     in_memory: bool = False
     """Whether the running value is in the array itself."""
+    terms: str = ""
+    """The array of the terms of a short sum, which is added up at the end."""
     partial: bool = False
     """Whether a loop outside a kept one is reduced, so that the array collects running values."""
 
@@ -162,8 +168,10 @@ class _Printer:
         kind = reduction_kind(op.attributes["kind"], value.dtype)
         if value.type.size == 1:
             root = Root("", value.dtype, self.frame.varying[value], Kind.VARIABLE)
-            return _Reduction(op, Place(root, value.shape, (0,) * len(value.shape)), axes, kind)
-        return _Reduction(op, self.frame.output(value, reads_back=True), axes, kind)
+            place = Place(root, value.shape, (0,) * len(value.shape))
+        else:
+            place = self.frame.output(value, reads_back=True)
+        return _Reduction(op, place, axes, kind, place)
 
     def _spread(self, r: _Reduction) -> tuple[int, ...]:
         """The strides of a reduction's result in the axes of the nest."""
@@ -187,6 +195,9 @@ class _Printer:
         r.name = self.writer.name("r")
         if r.place.root.kind is Kind.VARIABLE:
             r.place.root.name = r.name
+        floats = kind_of(r.op.outputs[0].dtype) == "float" and not self.nest.varying
+        if floats and r.kind == "sum" and not r.kept and len(groups) == 1 and self.extents[0] in SHORT_SUM:
+            r.terms = self.writer.name("terms")
 
     def _neutral(self, r: _Reduction) -> str:
         value = literal(neutral(r.kind, r.op.outputs[0].dtype), r.op.outputs[0].dtype)
@@ -273,6 +284,8 @@ class _Printer:
             indices = [self.counters[i] for i in r.kept]
             combined = self._combined(r, self.writer.read(r.target, indices), value)
             text = self.writer.assignment(r.target, indices, combined, self.nest.varying)
+        elif r.terms:
+            text = f"{r.terms}[{self.counters[0]}] = {value};"
         else:
             text = f"{r.name} = {self._combined(r, r.name, value)};"
         self.before[-1].append((text, comment_of(r.op)))
@@ -291,30 +304,44 @@ class _Printer:
         here = [r for r in self.reductions.values() if r.depth == depth and not r.in_memory]
         for r in here:
             type_ = writer.type(r.op.outputs[0].dtype, self.nest.varying)
-            writer.line(f"{type_} {r.name} = {self._neutral(r)};")
+            if r.terms:
+                writer.line(f"{type_} {r.terms}[{self.extents[0]}];")
+            else:
+                writer.line(f"{type_} {r.name} = {self._neutral(r)};")
         i, n = self.counters[depth], self.extents[depth]
-        if depth == len(self.extents) - 1 and not self.nest.varying:
-            writer.line(self._pragma())
-        with writer.block(f"for (i32 {i} = 0; {i} < {n}; ++{i})"):
-            self._loops(depth + 1)
+        last = depth == len(self.extents) - 1
+        cuts = self.frame.breaks.get(n, []) if len(self.extents) == 1 and not self.nest.varying else []
+        for begin, end in pairwise([0, *cuts, n]):
+            if end - begin == 1 and cuts:
+                with writer.block(""):
+                    writer.line(f"const i32 {i} = {begin};")
+                    self._loops(depth + 1)
+                continue
+            if last and not self.nest.varying:
+                writer.line(self._pragma())
+            with writer.block(f"for (i32 {i} = {begin}; {i} < {end}; ++{i})"):
+                self._loops(depth + 1)
         for r in here:
+            if r.terms:
+                total = writer.total(r.terms, self.extents[0], r.op.outputs[0].dtype)
+                writer.line(f"const {writer.type(r.op.outputs[0].dtype, False)} {r.name} = {total};", comment_of(r.op))
             self._end(r)
 
     def _pragma(self) -> str:
         dialect = self.writer.dialect
-        running = [r for r in self.reductions.values() if not r.in_memory]
-        if not running:
+        running = [r for r in self.reductions.values() if not r.in_memory and not r.terms]
+        if not any(not r.in_memory for r in self.reductions.values()):
             return dialect.independent
         clauses = []
         for r in running:
             kind, dtype = r.kind, r.op.outputs[0].dtype
             _, operator = COMBINE[kind]
-            if not operator:
+            if not operator or kind_of(dtype) in {"int", "uint"}:  # C's own would overflow
                 operator = f"gm_{kind}_{SHORT[dtype]}"
                 combined = self._combined(r, "omp_out", "omp_in")
                 self.writer.declare_reduction(kind, dtype, combined, self._neutral(r))
             clauses.append(dialect.clause.format(operator=operator, name=r.name))
-        return dialect.reduction.format(clauses=" ".join(clauses))
+        return dialect.reduction.format(clauses=" ".join(clauses)).rstrip()
 
 
 def _unsqueezed(place: Place, shape: tuple[int, ...]) -> Place:

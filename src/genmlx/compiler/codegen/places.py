@@ -11,6 +11,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, auto
+from itertools import pairwise
 
 __all__ = ["Index", "Kind", "Place", "Root", "dense", "scaled", "squeezed"]
 
@@ -199,7 +200,7 @@ class Place:
                     b *= remaining[new_end]
                     new_end += 1
             run = old[at:old_end]
-            if any(s != t * m for (_, s), (m, t) in zip(run, run[1:], strict=False)):
+            if any(s != t * m for (_, s), (m, t) in pairwise(run)):
                 return None
             step = run[-1][1]
             new = []

@@ -21,9 +21,11 @@ __all__ = ["PRINTERS"]
 
 POLL_EVERY = 16
 """Short iterations look for a stop, and tell their progress, so often; a power of two."""
+LONG_LOOP = 64
+"""Inner loops of fewer short iterations do not look at all: the loop around them does."""
 
 
-# ---- carries -----------------------------------------------------------------------------------------------------------
+# ---- carries ---------------------------------------------------------------------------------------------------------
 
 
 def _carry(frame: Frame, value: Value, varying: bool) -> Place:
@@ -53,9 +55,8 @@ def _store_results(frame: Frame, targets: Sequence[Place], carries: int) -> None
     overwritten = {t.root for t, _ in pending}
     ready = []
     for target, source in pending:
-        if source.root in overwritten and len(pending) > 1 or source.root is target.root:
-            source = _kept(frame, source)
-        ready.append((target, source))
+        lost = source.root in overwritten and (len(pending) > 1 or source.root is target.root)
+        ready.append((target, _kept(frame, source) if lost else source))
     for target, source in ready:
         copy(writer, target, source)
 
@@ -101,7 +102,8 @@ def _scan(frame: Frame, op: Op) -> None:
     done = _begin_progress(frame)
     writer.line(f"// {comment_of(op)}: {n} iterations")
     with writer.loop(n, reverse=op.attributes["reverse"]) as i:
-        _poll(frame, body, i, done, n if op.attributes["reverse"] else None)
+        finished = f"({n - 1} - {i})" if op.attributes["reverse"] else i
+        _poll(frame, body, i, n, f"{done} + {finished}" if done else "")
         targets = [*(Target(p, False) for p in carried), *(Target(p.element([i]), True) for p in stacked)]
         parameters = [*carried, *(x.element([i]) for x in xs), *rest]
         inner = Frame.begin(frame.context, body, parameters, targets=targets, mask=frame.mask, loops=frame.loops + 1)
@@ -122,6 +124,8 @@ def _map(frame: Frame, op: Op) -> None:
     varying = any(p.varying for p in (*xs, *rest))
     writer.line(f"// {comment_of(op)}: {n} elements")
     with writer.loop(n, independent=_only_scalars(body) and not varying) as i:
+        if not _only_scalars(body):
+            _poll(frame, body, i, n, "")
         targets = [Target(p.element([i]), True) for p in stacked]
         parameters = [*(x.element([i]) for x in xs), *rest]
         inner = Frame.begin(frame.context, body, parameters, targets=targets, mask=frame.mask, loops=frame.loops + 1)
@@ -147,17 +151,16 @@ def _begin_progress(frame: Frame) -> str:
     return name
 
 
-def _poll(frame: Frame, body: Region, i: str, done: str, reversed_from: int | None) -> None:
-    """In an outermost loop: return when asked to, and tell the progress, now and then."""
-    if not done:
-        return
+def _poll(frame: Frame, body: Region, i: str, n: int, progress: str) -> None:
+    """Return when asked to, now and then, and in an outermost loop tell the progress."""
     writer = frame.writer
-    long = any(op.name in STRUCTURED for op in body.ops)
-    finished = i if reversed_from is None else f"({reversed_from - 1} - {i})"
-    head = "" if long else f"if (({i} & {POLL_EVERY - 1}) == 0)"
-    with writer.block(head):
+    nested = any(op.name in STRUCTURED for op in body.ops)
+    if not (progress or nested or n >= LONG_LOOP):
+        return
+    with writer.block("" if nested else f"if (({i} & {POLL_EVERY - 1}) == 0)"):
         writer.line("if (control->stop) return 1;")
-        writer.line(f"if (first) control->progress = {done} + {finished};")
+        if progress:
+            writer.line(f"if (first) control->progress = {progress};")
 
 
 # ---- loops of unknown length ---------------------------------------------------------------------------------------
@@ -209,7 +212,7 @@ def _set_masks(places: Sequence[Place], masks: Sequence[str | None]) -> None:
             place.root.mask = mask
 
 
-# ---- branches ----------------------------------------------------------------------------------------------------------
+# ---- branches --------------------------------------------------------------------------------------------------------
 
 
 def _switch(frame: Frame, op: Op) -> None:
@@ -217,7 +220,13 @@ def _switch(frame: Frame, op: Op) -> None:
     index, *operands = op.inputs
     diverges = frame.varying[index]
     parameters = [frame.places[v] for v in operands]
-    outputs = [_branch_output(frame, value, diverges) for value in op.outputs]
+    passed = _passed_on(frame, op)
+    for v in passed.values():
+        frame.places[v].root.held += 1
+    outputs = [
+        frame.places[passed[value]] if value in passed else _branch_output(frame, value, diverges)
+        for value in op.outputs
+    ]
     chosen = frame.element(index)
     writer.line(f"// {comment_of(op)}: {len(op.regions)} branches")
     last = len(op.regions) - 1
@@ -235,15 +244,34 @@ def _switch(frame: Frame, op: Op) -> None:
         if diverges:
             _set_masks(outputs, [mask] * len(outputs))
         with writer.block(head):
-            targets = [Target(p, True) if p.root.kind is not Kind.VARIABLE else None for p in outputs]
+            targets = [
+                Target(place, value not in passed) if place.root.kind is not Kind.VARIABLE else None
+                for value, place in zip(op.outputs, outputs, strict=True)
+            ]
             inner = Frame.begin(frame.context, region, parameters, targets=targets, mask=mask, loops=frame.loops)
             frame.context.run(inner)
-            for place, source in zip(outputs, inner.results(), strict=True):
-                copy(writer, place, source)
+            _store_results(inner, outputs, len(outputs))
             inner.close()
         _set_masks(outputs, outer_masks)
+    for v in passed.values():
+        frame.places[v].root.held -= 1
     for value, place in zip(op.outputs, outputs, strict=True):
         frame.define(value, place)
+
+
+def _passed_on(frame: Frame, op: Op) -> dict[Value, Value]:
+    """Outputs that are an operand in some branch, where that operand's array can become the output's.
+
+    So a branch that changes an element of a large array, beside one that leaves it, copies nothing.
+    """
+    found: dict[Value, Value] = {}
+    for region in op.regions:
+        for value, result in zip(op.outputs, region.results, strict=True):
+            for parameter, v in zip(region.parameters, op.inputs[1:], strict=True):
+                same = result is parameter and frame.varying[value] == frame.varying[v]
+                if same and value not in found and v not in found.values() and frame.dies(v):
+                    found[value] = v
+    return found
 
 
 def _branch_output(frame: Frame, value: Value, diverges: bool) -> Place:

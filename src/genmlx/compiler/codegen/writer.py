@@ -23,7 +23,7 @@ from genmlx.compiler.codegen.mathlib.spelling import Bits, instantiate
 from genmlx.compiler.codegen.places import Kind, Place, Root, dense
 from genmlx.compiler.ir.types import DTYPES
 
-__all__ = ["Writer"]
+__all__ = ["Writer", "vector_widths"]
 
 ALIGNMENT = 64
 
@@ -256,8 +256,10 @@ class Writer:
             self.small_vector(dtype)
         return f"gm_{type_name(dtype, self.lanes)}({value})"
 
-    def choose(self, mask: str, yes: str, no: str, dtype: str) -> str:
-        """``yes`` in the lanes of a mask, else ``no``."""
+    def choose(self, mask: str, yes: str, no: str, dtype: str, varying: bool = True) -> str:
+        """``yes`` in the lanes of a mask, or where a flag is set, else ``no``."""
+        if not varying:
+            return f"{mask} ? {yes} : {no}"
         bits = 32 if dtype == "bool" else DTYPES[dtype].itemsize * 8
         if bits == 64:
             mask = f"__builtin_convertvector({mask}, i64x{self.lanes})"
@@ -282,6 +284,44 @@ class Writer:
             texts.append(f"typedef {one} {many} __attribute__((vector_size({bits // 8 * self.lanes})));")
             texts.append(f"gm_fn {many} gm_{many}({one} x) {{ return x + {many}(); }}")
         self.helper(f"vector{bits}", "\n".join(texts) + "\n")
+
+    def register(self, dtype: str, count: int) -> str:
+        """The type of neighbouring elements of an array, wherever they begin."""
+        one = SHORT[dtype]
+        name, itemsize = f"{one}r{count}", DTYPES[dtype].itemsize
+        attributes = f"vector_size({itemsize * count}), aligned({itemsize}), may_alias"
+        return self.helper(name, f"typedef {one} {name} __attribute__(({attributes}));\n")
+
+    def total(self, array: str, n: int, dtype: str) -> str:
+        """The sum of a short array, in pairs and not in a row: additions that wait for each other are few."""
+        parts: list[str] = []
+        begin = 0
+        for width in vector_widths(n, dtype):
+            if width == 1:
+                parts.append(f"{array}[{begin}]")
+            else:
+                parts.append(
+                    f"{self._total_of(width, dtype)}(*(const {self.register(dtype, width)}*)&{array}[{begin}])"
+                )
+            begin += width
+        return " + ".join(parts)
+
+    def _total_of(self, width: int, dtype: str) -> str:
+        """The function that adds the elements of a vector: one half to the other, as long as there are halves."""
+        one, half, name = SHORT[dtype], width // 2, f"gm_total{width}"
+        type_ = self.register(dtype, width)
+        pairs = " + ".join(f"(x[{i}] + x[{i + half}])" for i in range(half))
+        text = f"gm_fn {one} {name}({type_} x) {{ return {pairs}; }}\n"
+        if half >= 4:
+            inner = self._total_of(half, dtype)
+            low, high = (", ".join(map(str, range(a, a + half))) for a in (0, half))
+            shuffles = " + ".join(f"__builtin_shufflevector(x, x, {at})" for at in (low, high))
+            text = (
+                f"#if __has_builtin(__builtin_shufflevector)\n"
+                f"gm_fn {one} {name}({type_} x) {{ return {inner}({shuffles}); }}\n#else\n{text}#endif\n"
+            )
+        self.helper(f"{name} {dtype}", text)
+        return name
 
     def saturate(self, dtype: str, to: str, varying: bool) -> None:
         """The conversion of a float type to an integer type."""
@@ -350,3 +390,12 @@ class Writer:
                 text.append(helper)
         text.extend(self.tables)
         return "\n".join(text)
+
+
+def vector_widths(n: int, dtype: str) -> list[int]:
+    """Neighbouring elements as vectors of 64 bytes, then of 32 and 16, then single ones."""
+    widths = []
+    for width in (16, 8, 4) if dtype == "float32" else (8, 4, 2):
+        widths.extend([width] * (n // width))
+        n %= width
+    return [*widths, *([1] * n)]

@@ -39,7 +39,7 @@ gm_fn F gm_copysign(F x, F sign) {
 }
 gm_fn F gm_multiply(F a, F b) { return gm_fma(a, b, K(-0.0)); }
 gm_fn F gm_from_small(I i) { return gm_from_bits(i + $MAGIC_BITS) - $MAGIC; }
-gm_fn F gm_pow2(I e) { return gm_from_bits((e + $BIAS) << $MANTISSA); }
+gm_fn F gm_pow2(I e) { return gm_from_bits((I)((U)(e + $BIAS) << $MANTISSA)); }
 """
 
 ONE_LANE = """\

@@ -97,7 +97,8 @@ gm_fn F gm_remainder(F x, F y) {
 }
 """
         + of_each_type(
-            "gm_fn T gm_remainder(T x, T y) { return y == 0 ? T() : x - gm_floor_divide(x, y) * y; }\n", "IU"
+            "gm_fn T gm_remainder(T x, T y) { return y == 0 ? T() : (T)((U)x - (U)gm_floor_divide(x, y) * (U)y); }\n",
+            "IU",
         ),
         (0.0, 0.0),
         note="with the sign of y; 0 for an integer modulo 0",
@@ -111,7 +112,7 @@ gm_fn U gm_floor_divide(U x, U y) { return y == 0 ? U() : x / (y == 0 ? ~U() : y
 gm_fn I gm_floor_divide(I x, I y) {
     I d = (y == 0) | (y == -1) ? J(1) : y;
     I q = x / d;
-    q = ((x % d) != 0) & ((x < 0) != (y < 0)) ? q - 1 : q;
+    q = ((x % d) != 0) & ((x < 0) != (y < 0)) ? (I)((U)q - 1) : q;
     return y == 0 ? J(0) : (y == -1 ? (I)(U() - (U)x) : q);
 }
 """,
