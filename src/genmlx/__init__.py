@@ -3,6 +3,14 @@
 from genmlx import control
 from genmlx.combinators.dimap import Dimap
 from genmlx.combinators.map import Map
+from genmlx.combinators.mask import Mask
+from genmlx.combinators.mix import Mix
+from genmlx.combinators.or_else import OrElse
+from genmlx.combinators.recurse import Recurse
+from genmlx.combinators.repeat import Repeat
+from genmlx.combinators.scan import Scan
+from genmlx.combinators.switch import Switch
+from genmlx.combinators.unfold import Unfold
 from genmlx.control import compile  # noqa: A004
 from genmlx.core.choicemap import EMPTY, C, ChoiceMap, choicemap
 from genmlx.core.diff import NoChange, UnknownChange, VectorDiff
@@ -188,6 +196,14 @@ __all__ = [
     "control",
     "Dimap",
     "Map",
+    "Mask",
+    "Mix",
+    "OrElse",
+    "Recurse",
+    "Repeat",
+    "Switch",
+    "Scan",
+    "Unfold",
     "NoChange",
     "NONE",
     "normal",

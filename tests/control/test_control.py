@@ -295,6 +295,7 @@ def test_the_public_names():
         "compile",
         "cond",
         "fori_loop",
+        "is_capturing",
         "scan",
         "switch",
         "value_and_grad",

@@ -21,7 +21,8 @@ from helpers.tolerances import assert_close, assert_exact
 from helpers.traces import Prior, assert_same_choices, assert_same_tree, assert_weight, at, halves, paths_of
 
 N = BATCHED
-VECTORISED = entries(lambda e: e.vectorises and "batched" not in e.name)
+# Executions of different branches cannot be stacked when they run one by one: tests/combinators compares those.
+VECTORISED = entries(lambda e: e.vectorises and not e.blends and "batched" not in e.name)
 
 
 def both(name):
@@ -163,8 +164,9 @@ def test_what_cannot_be_vectorised_says_so_and_never_runs_wrongly(name):
 def test_some_results_differ_between_executions():
     """The comparisons above would hold for N copies of one execution."""
     different = 0
-    for name in VECTORISED:
+    random = [name for name in VECTORISED if not ENTRIES[name].deterministic]
+    for name in random:
         entry, fast, _ = both(name)
         trace = fast.simulate(gm.key(1), entry.args)
         different += any(np.any(np.asarray(v)[0] != np.asarray(v)[1]) for v in dict(trace.choices.items()).values())
-    assert different >= len(VECTORISED) - 4
+    assert different >= len(random) - 4  # a discrete choice may fall the same way twice

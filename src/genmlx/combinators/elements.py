@@ -15,6 +15,8 @@ from typing import Any, NamedTuple
 
 import mlx.core as mx
 
+from genmlx import control
+from genmlx.control import is_capturing
 from genmlx.core.choicemap import EMPTY, ChoiceMap, Group, Stack
 from genmlx.core.gfi import zero
 from genmlx.core.selection import ALL, NONE, Selection
@@ -25,7 +27,10 @@ from genmlx.numerics.transforms import vmap
 from genmlx.numerics.types import Array, Tree
 
 __all__ = [
+    "Done",
     "Elements",
+    "Indices",
+    "Kept",
     "Listed",
     "Part",
     "Stacked",
@@ -150,6 +155,8 @@ def combined(parts: Sequence[Part], n: int) -> Elements:
     if len(parts) == 1 and _is_whole(parts[0].indices, n):
         return parts[0].elements
     inner = _joined_traces([p.elements for p in parts])
+    if inner is not None and _in_a_row([p.indices for p in parts]):
+        return Stacked(inner, n)
     order = [i for p in parts for i in p.indices]
     if inner is not None:
         return Stacked(gathered(inner, _inverse(order), n), n)
@@ -182,6 +189,16 @@ def _alone(trace: Trace) -> Stacked:
 
 def _is_whole(indices: Indices, n: int) -> bool:
     return len(indices) == n and (indices == range(n) or all(i == k for k, i in enumerate(indices)))
+
+
+def _in_a_row(parts: Sequence[Indices]) -> bool:
+    """Whether each part is a range that starts where the one before it stops: nothing is to be put in order."""
+    following = 0
+    for indices in parts:
+        if not isinstance(indices, range) or indices.step != 1 or indices.start != following:
+            return False
+        following = indices.stop
+    return True
 
 
 def _inverse(order: Sequence[int]) -> list[int]:
@@ -254,7 +271,7 @@ def run(f: Callable[..., Any], indices: Indices, *mapped: Tree, one_by_one: bool
     where = indices[0] if len(indices) == 1 else slice(None)
     if not one_by_one and len(indices) > 1:
         try:
-            return [Done(indices, vmap(f)(*mapped))]
+            return [Done(indices, (_vmap_captured if is_capturing() else vmap)(f)(*mapped))]
         except ControlFlowError:
             pass
         except GenMLXError as error:
@@ -267,6 +284,32 @@ def run(f: Callable[..., Any], indices: Indices, *mapped: Tree, one_by_one: bool
             raise error.within((i,))  # noqa: B904
         found.append(Done([i], map_arrays(lambda a: a[None], result)))
     return found
+
+
+class Kept:
+    """A place for what a function under capture found beside its arrays.
+
+    Not a list: the compiler copies the trees that a loop's body closes over.
+    """
+
+    structure: Structure
+
+
+def _vmap_captured(f: Callable[..., Tree]) -> Callable[..., Tree]:
+    """`vmap` as one operation of the compiler, for trees of our records."""
+
+    def mapped(*args: Tree) -> Tree:
+        arrays, structure = split_arrays(args)
+        kept = Kept()
+
+        def one(*xs: Array) -> list[Array]:
+            results, kept.structure = split_arrays(f(*join_arrays(structure, list(xs))))
+            return results
+
+        results = control.vmap(one)(*arrays)
+        return join_arrays(kept.structure, results)
+
+    return mapped
 
 
 def run_on(

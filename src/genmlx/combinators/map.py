@@ -311,8 +311,14 @@ class Map(GenerativeFunction):
 Groups = Sequence[tuple[Indices, ChoiceMap]]
 
 
+@record(
+    lambda x: ((x._kernel, x._parts, x._arrays), (x._name, x.n)),
+    lambda static, children: Spread._made(static, children),  # noqa: PLW0108 - the class does not exist yet
+)
 class Spread:
     """Arguments, spread over elements.
+
+    A record, so that the compiler finds the arrays in it where a function closes over it.
 
     Attributes:
         n: the number of elements.
@@ -351,6 +357,12 @@ class Spread:
             found = ", ".join(f"argument {i} has {n}" for i, n in sizes.items())
             raise ShapeError(f"{name} maps over arguments of different lengths: {found}", fix="one length for all")
         self.n = next(iter(sizes.values()))
+
+    @classmethod
+    def _made(cls, static: tuple[str, int], children: tuple[Any, ...]) -> Spread:
+        made = object.__new__(cls)
+        (made._name, made.n), (made._kernel, made._parts, made._arrays) = static, children
+        return made
 
     def rows(self, indices: Indices) -> list[Array]:
         """The arrays of some elements."""

@@ -26,8 +26,9 @@ def lifted(f: Callable[..., Any]) -> tuple[list[Array], Callable[[Sequence[Array
     Looks into closures, default arguments, bound arguments of `functools.partial` and trees of those, through functions
     that functions close over; not into attributes and globals.
 
-    >>> a = mx.array([1.0, 2.0])
-    >>> arrays, remake = lifted(lambda x: x + a)
+    >>> def adder(a):
+    ...     return lambda x: x + a
+    >>> arrays, remake = lifted(adder(mx.array([1.0, 2.0])))
     >>> remake([mx.array([5.0, 5.0])])(mx.zeros(2)).tolist()
     [5.0, 5.0]
     """
