@@ -1,9 +1,9 @@
 """Capture: MLX's graph of a function is a region with the same meaning."""
 
 import mlx.core as mx
-import mlx.nn as nn
 import numpy as np
 import pytest
+from mlx import nn
 
 from genmlx.compiler.capture import CaptureError, UnsupportedPrimitive, capture
 from genmlx.compiler.ir.interpret import interpret
@@ -34,8 +34,8 @@ def _flat(out):
 
 
 def check(f, *args, rtol=2e-6, atol=2e-6):
-    for got, expected in zip(run(f, *args), _flat(f(*args)), strict=True):
-        expected = np.array(expected)
+    for got, out in zip(run(f, *args), _flat(f(*args)), strict=True):
+        expected = np.array(out)
         assert got.dtype == expected.dtype
         assert got.shape == expected.shape
         np.testing.assert_allclose(got, expected, rtol=rtol, atol=atol)
