@@ -131,6 +131,15 @@ def test_a_batch_is_a_loop(case):
     assert_close(mapped, batch)
 
 
+@each(is_scalar)
+def test_a_large_array_has_the_densities_of_a_small_one(case):
+    # From 4096 values on, logarithms and exponentials are other formulas.
+    x = interesting(case, case.points[0])
+    call = case.family(*map(as_array, case.points[0]))
+    many = mx.tile(x, 4096 // x.size + 1)
+    close(case, call.log_prob(many)[-x.size :], call.log_prob(x))
+
+
 @each(lambda c: not c.family.discrete)
 def test_float64_in_float64_out(case):
     x = interesting(case, case.points[0]).astype(mx.float64)

@@ -22,8 +22,21 @@ import numpy as np
 import scipy.special
 
 from genmlx.numerics import special
+from genmlx.numerics.special import elementary
 
-__all__ = ["CASES", "PRECISIONS", "Case", "committed", "derivative", "errors", "log_cdf", "page", "psi", "quantile"]
+__all__ = [
+    "CASES",
+    "PRECISIONS",
+    "Case",
+    "committed",
+    "derivative",
+    "errors",
+    "log_cdf",
+    "of_many",
+    "page",
+    "psi",
+    "quantile",
+]
 
 mp.mp.dps = 40
 
@@ -75,6 +88,15 @@ def errors(case: Case, precision: str, every: int = 1) -> np.ndarray:
 def _elasticity(reference: Callable[..., mp.mpf], args: list[mp.mpf], x: mp.mpf) -> mp.mpf:
     step = mp.mpf("1e-8")
     return abs(reference(*args[:-1], args[-1] * (1 + step)) / x - 1) / step
+
+
+def of_many(f: Callable[[mx.array], mx.array]) -> Callable[[mx.array], mx.array]:
+    """f as computed for a large array (`elementary.is_large`), of which the first elements are the points."""
+
+    def of_large(x: mx.array) -> mx.array:
+        return f(mx.concatenate([x, mx.ones(4096, x.dtype)]))[: x.size]
+
+    return of_large
 
 
 # ---- points ----------------------------------------------------------------------------------------------------------
@@ -487,6 +509,33 @@ CASES = {
         special.softplus, lambda x: mp.log1p(mp.exp(x)), (between(-80, 80),), (40.0, 40.0), "relative"
     ),
     "log_sigmoid": Case(special.log_sigmoid, lambda x: -mp.log1p(mp.exp(-x)), (between(-80, 80),), (1.0, 1.0)),
+    "exp, large arrays": Case(of_many(elementary.exp), mp.exp, (between(-87, 88),), (1.5, 40.0), "relative"),
+    "expm1, large arrays": Case(
+        of_many(elementary.expm1), mp.expm1, (join(between(-20, 20), spread(-20, 0), -spread(-20, 0)),), (2.0, 2.0),
+        "relative",
+    ),
+    "log1p, large arrays": Case(
+        of_many(elementary.log1p), mp.log1p, (join(spread(-30, 30), -spread(-20, -0.01)),), (2.0, 2.0), "relative"
+    ),
+    "exp, large arrays, d^3": Case(
+        derivative(of_many(elementary.exp), 3), mp.exp, (between(-80, 80),), (3.0, 40.0), "relative"
+    ),
+    "log1p, large arrays, d/dx": Case(
+        derivative(of_many(elementary.log1p)), lambda x: 1 / (1 + x), (spread(-30, 10),), (2.0, 2.0), "relative"
+    ),
+    "log1mexp, large arrays": Case(
+        of_many(special.log1mexp), lambda x: mp.log1p(-mp.exp(-x)) if x > 1 else mp.log(-mp.expm1(-x)), (join(spread(-20, 1.9, 150), between(0.3, 3)),),
+        (3.0, 40.0), "relative",
+    ),
+    "log1mexp, large arrays, d/dx": Case(
+        derivative(of_many(special.log1mexp)), lambda x: 1 / mp.expm1(x), (spread(-10, 1.9, 150),), (1.5, 1.5), "tail"
+    ),
+    "softplus, large arrays": Case(
+        of_many(special.softplus), lambda x: mp.log1p(mp.exp(x)), (between(-80, 80),), (3.0, 40.0), "relative"
+    ),
+    "softplus, large arrays, d^2": Case(
+        derivative(of_many(special.softplus), 2), lambda x: mp.exp(-x) / (1 + mp.exp(-x)) ** 2, (join(between(-30, 30), np.zeros(1)),), (2.0, 2.0), "tail"
+    ),
     "logit": Case(
         special.logit, lambda p: mp.log(p) - mp.log1p(-p), (join(between(0, 0.999), spread(-30, -1)),), (1.0, 1.0)
     ),

@@ -9,8 +9,20 @@ import numpy as np
 import pytest
 
 from genmlx.numerics import special
+from genmlx.numerics.special import elementary
 from helpers.tolerances import assert_close, assert_exact, assert_gradient_close
-from numerics.accuracy import CASES, PRECISIONS, committed, derivative, errors, is_derivative, log_cdf, psi, quantile
+from numerics.accuracy import (
+    CASES,
+    PRECISIONS,
+    committed,
+    derivative,
+    errors,
+    is_derivative,
+    log_cdf,
+    of_many,
+    psi,
+    quantile,
+)
 
 INF, NAN = math.inf, math.nan
 
@@ -54,6 +66,9 @@ EDGES = [
 ]
 
 
+OF_ELEMENTARY = {"log1mexp", "softplus", "log_sigmoid", "logit"}
+
+
 @pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize(("name", "points", "expected"), EDGES, ids=[e[0] for e in EDGES])
 def test_values_at_the_edges(name: str, points: tuple[float, ...], expected: tuple[float, ...], precision: str) -> None:
@@ -62,6 +77,28 @@ def test_values_at_the_edges(name: str, points: tuple[float, ...], expected: tup
         points = tuple({1e38: INF, 1e-30: 0.0, -3e19: -INF}.get(p, p) for p in points)
     values = np.array(getattr(special, name)(mx.array(points, dtype=dtype)))
     np.testing.assert_allclose(values, expected, rtol=0, atol=1e-50)
+
+
+@pytest.mark.parametrize(
+    ("f", "points", "expected"),
+    [
+        (elementary.exp, (-INF, -1e30, 0.0, -0.0, 1e-45, 89.0, 1e30, INF, NAN), (0, 0, 1, 1, 1, INF, INF, INF, NAN)),
+        (elementary.expm1, (-INF, -1e30, 0.0, 1e-30, 89.0, INF, NAN), (-1, -1, 0, 1e-30, INF, INF, NAN)),
+        (elementary.log1p, (-INF, -2.0, -1.0, 0.0, 1e-30, INF, NAN), (NAN, NAN, -INF, 0, 1e-30, INF, NAN)),
+        *((getattr(special, name), points, expected) for name, points, expected in EDGES if name in OF_ELEMENTARY),
+    ],
+)
+def test_values_at_the_edges_in_a_large_array(
+    f: Callable[[mx.array], mx.array], points: tuple[float, ...], expected: tuple[float, ...]
+) -> None:
+    np.testing.assert_allclose(np.array(of_many(f)(mx.array(points))), expected, rtol=1e-6, atol=0)
+
+
+@pytest.mark.parametrize("f", [elementary.exp, elementary.expm1, elementary.log1p, special.softplus])
+def test_a_large_array_has_the_values_and_derivatives_of_a_small_one(f: Callable[[mx.array], mx.array]) -> None:
+    x = mx.array([-0.75, -1e-6, 0.0, 1e-6, 0.5, 3.0, 20.0])
+    for order in range(4):
+        assert_close(derivative(of_many(f), order)(x), derivative(f, order)(x), rtol=1e-5)
 
 
 def test_two_argument_functions_at_their_edges() -> None:

@@ -7,7 +7,7 @@ import mlx.core as mx
 from genmlx.core.distribution import Distribution
 from genmlx.numerics import domains
 from genmlx.numerics.domains import Domain
-from genmlx.numerics.number import log
+from genmlx.numerics.number import exp, log
 from genmlx.numerics.types import Array, Key, Shape
 
 __all__ = ["AsymmetricLaplace", "asymmetric_laplace"]
@@ -50,7 +50,7 @@ class AsymmetricLaplace(Distribution):
 
     def log_prob(self, x: Array, loc: Any, scale: Any, kappa: Any) -> Array:
         z = (x - loc) / scale
-        return mx.where(z < 0.0, z / kappa, -kappa * z) - (log(kappa + 1.0 / kappa) + log(scale))
+        return mx.minimum(z, 0.0) / kappa - kappa * mx.maximum(z, 0.0) - (log(kappa + 1.0 / kappa) + log(scale))
 
     def mean(self, loc: Any, scale: Any, kappa: Any) -> Any:
         return loc + scale * (1.0 / kappa - kappa)
@@ -64,8 +64,8 @@ class AsymmetricLaplace(Distribution):
     def cdf(self, x: Array, loc: Any, scale: Any, kappa: Any) -> Array:
         z = (x - loc) / scale
         square = kappa * kappa
-        below = (square / (1.0 + square)) * mx.exp(mx.minimum(z, 0.0) / kappa)
-        above = 1.0 - mx.exp(-kappa * mx.maximum(z, 0.0)) / (1.0 + square)
+        below = (square / (1.0 + square)) * exp(mx.minimum(z, 0.0) / kappa)
+        above = 1.0 - exp(-kappa * mx.maximum(z, 0.0)) / (1.0 + square)
         return mx.where(z < 0.0, below, above)
 
     def quantile(self, q: Array, loc: Any, scale: Any, kappa: Any) -> Array:

@@ -47,7 +47,9 @@ class Bernoulli(Distribution):
         one, zero = x == 1, x == 0
         if not isinstance(p, mx.array):
             return _choose(one, zero, log(p), log1p(-p))
-        result = mx.log(mx.where(one, p, 1.0)) + mx.log1p(mx.where(zero, -p, 0.0))
+        if x.size >= _LARGE and p.size < x.size:
+            return _by_parameter(one, zero, p)
+        result = mx.log(mx.where(one, p, 1.0)) + log1p(mx.where(zero, -p, 0.0))
         # Above 0 is only a p outside [0, 1].
         return mx.where(mx.logical_and(mx.logical_or(one, zero), result <= 0.0), result, -math.inf)
 
@@ -102,6 +104,19 @@ class _BernoulliLogits(Distribution):
 
     def quantile(self, q: Array, logits: Any) -> Array:
         return _step(q, mx.sigmoid(-logits))
+
+
+_LARGE = 4096
+
+
+def _by_parameter(one: Array, zero: Array, p: Array) -> Array:
+    """The log mass of many values by two logarithms of the parameter, and products: a mixed selection takes longer."""
+    valid = mx.logical_and(p >= 0.0, p <= 1.0)
+    never, always = p == 0.0, p == 1.0
+    at_one = mx.where(valid, mx.log(mx.where(never, 1.0, p)), math.nan)
+    at_zero = mx.where(valid, log1p(-mx.where(always, 0.0, p)), math.nan)
+    possible = mx.logical_or(mx.logical_and(one, mx.logical_not(never)), mx.logical_and(zero, mx.logical_not(always)))
+    return mx.where(possible, one * at_one + zero * at_zero, -math.inf)
 
 
 def _step(q: Array, at_zero: Any) -> Array:

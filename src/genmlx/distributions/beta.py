@@ -9,7 +9,7 @@ from genmlx.core.distribution import Distribution
 from genmlx.distributions.gamma import centred_power
 from genmlx.numerics import domains, samplers
 from genmlx.numerics.domains import Domain
-from genmlx.numerics.number import digamma_excess, log, remainder
+from genmlx.numerics.number import digamma_excess, log, log1p, remainder
 from genmlx.numerics.special import betainc, betaincc, betaincinv
 from genmlx.numerics.types import Array, Key, Shape
 
@@ -94,9 +94,9 @@ def _textbook(x: Array, a: float, b: float) -> Array:
     """The formula for Python numbers; an exponent of 0 costs nothing and meets no 0 log 0."""
     constant = math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b)
     if a != 1.0 and b != 1.0:
-        return (a - 1.0) * mx.log(x) + (b - 1.0) * mx.log1p(-x) + constant
+        return (a - 1.0) * mx.log(x) + (b - 1.0) * log1p(-x) + constant
     if b != 1.0:
-        return (b - 1.0) * mx.log1p(-x) + constant
+        return (b - 1.0) * log1p(-x) + constant
     return (a - 1.0) * mx.log(x) + constant if a != 1.0 else mx.zeros_like(x)
 
 

@@ -8,6 +8,7 @@ import mlx.core as mx
 from genmlx.core.distribution import Distribution, broadcast_shapes
 from genmlx.numerics import domains, samplers
 from genmlx.numerics.domains import Domain
+from genmlx.numerics.number import exp
 from genmlx.numerics.special import logsumexp, xlogy
 from genmlx.numerics.types import Array, Key, Shape
 
@@ -49,7 +50,7 @@ class Categorical(Distribution):
 
     def entropy(self, logits: Array) -> Any:
         log_p = logits - logsumexp(logits, axis=-1, keepdims=True)
-        return -mx.sum(mx.exp(log_p) * mx.where(logits == -math.inf, 0.0, log_p), axis=-1)
+        return -mx.sum(exp(log_p) * mx.where(logits == -math.inf, 0.0, log_p), axis=-1)
 
 
 @final

@@ -9,7 +9,8 @@ from genmlx.core.distribution import Distribution
 from genmlx.numerics import domains, samplers
 from genmlx.numerics.domains import Domain
 from genmlx.numerics.errors import UsageError
-from genmlx.numerics.number import log
+from genmlx.numerics.number import log, log1p
+from genmlx.numerics.special.elementary import is_large
 from genmlx.numerics.types import Array, Key, Shape
 
 __all__ = ["Cauchy", "cauchy", "log1p_square", "no_moment"]
@@ -76,10 +77,13 @@ class Cauchy(Distribution):
 def log1p_square(z: Array) -> Array:
     """log(1 + z^2), for |z| up to the largest float: z^2 itself overflows at 1.8e19.
 
-    Its slope is 0 below |z| = 1e-19, where the true one is 2z.
+    For small arrays its slope is 0 below |z| = 1e-19, where the true one is 2z.
     """
     if z.dtype == mx.float64:
-        return mx.log1p(z * z)
+        return log1p(z * z)
+    if is_large(z):  # beyond 1e18, where 1 + z^2 is z^2, the rest of the logarithm is that of |z| / 1e18
+        inner = mx.clip(z, -1e18, 1e18)
+        return log1p(inner * inner) + 2.0 * mx.log(mx.maximum(mx.abs(z) * 1e-18, 1.0))
     return mx.logaddexp(2.0 * mx.log(mx.maximum(mx.abs(z), 1e-19)), 0.0)
 
 

@@ -7,7 +7,7 @@ import mlx.core as mx
 from genmlx.core.distribution import Distribution
 from genmlx.numerics import domains, samplers, special
 from genmlx.numerics.domains import Domain
-from genmlx.numerics.number import log
+from genmlx.numerics.number import exp, log, log1p
 from genmlx.numerics.special import ndtr
 from genmlx.numerics.types import Array, Key, Shape
 
@@ -63,7 +63,7 @@ class ExpModifiedNormal(Distribution):
 
     def cdf(self, x: Array, mu: Any, sigma: Any, rate: Any) -> Array:
         z = (x - mu) / sigma
-        return mx.maximum(ndtr(z) - mx.exp(_log_ratio(z, rate * sigma)), 0.0)
+        return mx.maximum(ndtr(z) - exp(_log_ratio(z, rate * sigma)), 0.0)
 
 
 def _log_ratio(z: Array, k: Any) -> Array:
@@ -71,7 +71,7 @@ def _log_ratio(z: Array, k: Any) -> Array:
     left = z < k
     tail = special._log_scaled_tail(mx.where(left, k - z, z - k))
     w = mx.where(left, 0.0, z - k)
-    right = mx.log1p(-mx.exp(mx.where(left, -1.0, tail) - 0.5 * (w * w))) - k * (mx.where(left, 0.0, z) - 0.5 * k)
+    right = log1p(-exp(mx.where(left, -1.0, tail) - 0.5 * (w * w))) - k * (mx.where(left, 0.0, z) - 0.5 * k)
     return mx.where(left, tail - 0.5 * (z * z), right)
 
 

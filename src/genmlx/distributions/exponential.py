@@ -8,7 +8,7 @@ import mlx.core as mx
 from genmlx.core.distribution import Distribution
 from genmlx.numerics import domains, samplers
 from genmlx.numerics.domains import Domain
-from genmlx.numerics.number import log
+from genmlx.numerics.number import expm1, log, log1p
 from genmlx.numerics.special import log1mexp
 from genmlx.numerics.types import Array, Key, Shape
 
@@ -54,7 +54,7 @@ class Exponential(Distribution):
         return 1.0 - log(rate)
 
     def cdf(self, x: Array, rate: Any) -> Array:
-        return -mx.expm1(-rate * mx.maximum(x, 0.0))
+        return -expm1(-rate * mx.maximum(x, 0.0))
 
     def log_cdf(self, x: Array, rate: Any) -> Array:
         return log1mexp(rate * mx.maximum(x, 0.0))
@@ -63,7 +63,7 @@ class Exponential(Distribution):
         return -rate * mx.maximum(x, 0.0)
 
     def quantile(self, q: Array, rate: Any) -> Array:
-        return -mx.log1p(-q) / rate
+        return -log1p(-q) / rate
 
 
 exponential = Exponential()

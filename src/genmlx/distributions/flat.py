@@ -9,6 +9,7 @@ from genmlx.core.distribution import Distribution
 from genmlx.numerics import domains
 from genmlx.numerics.domains import Domain
 from genmlx.numerics.errors import ImproperPriorError, UsageError
+from genmlx.numerics.number import exp
 from genmlx.numerics.types import Array, Key, Shape
 
 __all__ = ["Flat", "flat", "positive_flat"]
@@ -58,7 +59,7 @@ class Flat(Distribution):
 
     def initial(self, key: Key, shape_: Shape, shape: Shape) -> Array:
         start = mx.random.uniform(-2.0, 2.0, shape=shape, key=key)
-        return mx.exp(start) if self._domain is domains.positive else start
+        return exp(start) if self._domain is domains.positive else start
 
     def log_prob(self, x: Array, shape: Shape) -> Array:
         if self._domain is domains.positive:

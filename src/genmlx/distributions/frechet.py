@@ -9,7 +9,7 @@ from genmlx.core.distribution import Distribution
 from genmlx.distributions.positive import EULER, MAX, TINY, finite_above, log_gamma_ratio
 from genmlx.numerics import domains
 from genmlx.numerics.domains import Domain
-from genmlx.numerics.number import exp, expm1, lgamma, log
+from genmlx.numerics.number import exp, expm1, lgamma, log, log1p
 from genmlx.numerics.special import log1mexp
 from genmlx.numerics.types import Array, Key, Shape
 
@@ -46,13 +46,13 @@ class Frechet(Distribution):
 
     def sample(self, key: Key, shape_: Any, scale: Any, shape: Shape) -> Array:
         # -log(1 - u) is fine where it is small, which is where the draw is large.
-        e = -mx.log1p(-mx.maximum(mx.random.uniform(shape=shape, key=key), 2.0**-33))
-        return mx.clip(scale * mx.exp(mx.log(e) / -shape_), TINY, MAX)
+        e = -log1p(-mx.maximum(mx.random.uniform(shape=shape, key=key), 2.0**-33))
+        return mx.clip(scale * exp(mx.log(e) / -shape_), TINY, MAX)
 
     def log_prob(self, x: Array, shape: Any, scale: Any) -> Array:
         inside = x > 0.0
         y = mx.log(mx.maximum(mx.where(inside, x, 1.0) / scale, TINY))
-        return mx.where(inside, (log(shape) - log(scale)) - (shape + 1.0) * y - mx.exp(-shape * y), -math.inf)
+        return mx.where(inside, (log(shape) - log(scale)) - (shape + 1.0) * y - exp(-shape * y), -math.inf)
 
     def mean(self, shape: Any, scale: Any) -> Any:
         return scale * finite_above(shape, 1.0, _mean)
@@ -64,16 +64,16 @@ class Frechet(Distribution):
         return 1.0 + EULER * (1.0 + 1.0 / shape) + log(scale) - log(shape)
 
     def cdf(self, x: Array, shape: Any, scale: Any) -> Array:
-        return mx.exp(-mx.exp(-shape * mx.log(mx.maximum(x, 0.0) / scale)))
+        return exp(-exp(-shape * mx.log(mx.maximum(x, 0.0) / scale)))
 
     def log_cdf(self, x: Array, shape: Any, scale: Any) -> Array:
-        return -mx.exp(-shape * mx.log(mx.maximum(x, 0.0) / scale))
+        return -exp(-shape * mx.log(mx.maximum(x, 0.0) / scale))
 
     def log_survival(self, x: Array, shape: Any, scale: Any) -> Array:
         return log1mexp(-self.log_cdf(x, shape, scale))
 
     def quantile(self, q: Array, shape: Any, scale: Any) -> Array:
-        return scale * mx.exp(mx.log(-mx.log(q)) / -shape)
+        return scale * exp(mx.log(-mx.log(q)) / -shape)
 
 
 def _mean(a: Any) -> Any:

@@ -7,10 +7,11 @@ import mlx.core as mx
 
 from genmlx.core.distribution import Distribution
 from genmlx.distributions.derived import Derived
+from genmlx.distributions.positive import log_power
 from genmlx.numerics import domains, samplers
 from genmlx.numerics.domains import Domain
 from genmlx.numerics.number import digamma_excess, log, remainder
-from genmlx.numerics.special import gammainc, gammaincc, gammaincinv, xlogy
+from genmlx.numerics.special import gammainc, gammaincc, gammaincinv
 from genmlx.numerics.types import Array, Key, Shape
 
 __all__ = ["Gamma", "centred_power", "gamma"]
@@ -90,7 +91,7 @@ def centred_power(u: Array, s: Any, power: float = -1.0) -> Array:
     exponent = s + power
     linear = s * (u - 1.0)
     if isinstance(exponent, mx.array):
-        return xlogy(exponent, mx.minimum(u, _MAX)) - linear
+        return log_power(exponent, mx.minimum(u, _MAX)) - linear
     if exponent == 0.0:
         return -linear
     return exponent * mx.log(mx.minimum(u, _MAX) if exponent > 0 else u) - linear

@@ -13,7 +13,7 @@ from genmlx.core.distribution import Distribution
 from genmlx.distributions.positive import MAX, finite_above
 from genmlx.numerics import domains, samplers
 from genmlx.numerics.domains import Domain
-from genmlx.numerics.number import log
+from genmlx.numerics.number import expm1, log, log1p
 from genmlx.numerics.types import Array, Key, Shape
 
 __all__ = ["GeneralisedPareto", "generalised_pareto"]
@@ -87,10 +87,10 @@ class GeneralisedPareto(Distribution):
     def cdf(self, x: Array, loc: Any, scale: Any, shape: Any) -> Array:
         z = mx.clip((x - loc) / scale, 0.0, MAX)
         e = _to_exponential(z, mx.maximum(shape * z, -1.0), shape)
-        return mx.where(x == math.inf, 1.0, -mx.expm1(-e))
+        return mx.where(x == math.inf, 1.0, -expm1(-e))
 
     def quantile(self, q: Array, loc: Any, scale: Any, shape: Any) -> Array:
-        inner = loc + scale * _from_exponential(-mx.log1p(-mx.where(q == 1.0, 0.0, q)), shape)
+        inner = loc + scale * _from_exponential(-log1p(-mx.where(q == 1.0, 0.0, q)), shape)
         end = mx.where(shape < 0.0, loc - scale / mx.minimum(shape, -1e-30), math.inf)
         return mx.where(q == 1.0, end, inner)
 
@@ -98,10 +98,10 @@ class GeneralisedPareto(Distribution):
 def _to_exponential(z: Array, t: Array, shape: Any) -> Array:
     """The number g = log(1 + t) / shape for t = shape z."""
     if not isinstance(shape, mx.array):
-        return mx.log1p(t) / shape if shape else z
+        return log1p(t) / shape if shape else z
     near = mx.abs(t) < _NEAR
     series = z * _polynomial(_LOG1P, mx.where(near, t, 0.0))
-    return mx.where(near, series, mx.log1p(mx.where(near, 1.0, t)) / mx.where(near, 1.0, shape))
+    return mx.where(near, series, log1p(mx.where(near, 1.0, t)) / mx.where(near, 1.0, shape))
 
 
 def _from_exponential(e: Array, shape: Any) -> Array:
@@ -115,7 +115,7 @@ def _from_exponential(e: Array, shape: Any) -> Array:
 
 
 def _excess(t: Array) -> Array:
-    return mx.maximum(mx.expm1(mx.minimum(t, 88.0)), 2.0**-22 - 1.0)
+    return mx.maximum(expm1(mx.minimum(t, 88.0)), 2.0**-22 - 1.0)
 
 
 def _polynomial(coefficients: tuple[float, ...], t: Array) -> Array:

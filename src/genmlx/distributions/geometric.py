@@ -9,7 +9,7 @@ from genmlx.core.distribution import Distribution
 from genmlx.distributions.counts import as_count, counts_below
 from genmlx.numerics import domains, samplers
 from genmlx.numerics.domains import Domain
-from genmlx.numerics.number import log, log1p
+from genmlx.numerics.number import expm1, log, log1p
 from genmlx.numerics.special import xlog1py, xlogy
 from genmlx.numerics.types import Array, Key, Shape
 
@@ -46,10 +46,11 @@ class Geometric(Distribution):
     def log_prob(self, x: Array, p: Any) -> Array:
         k, inside = as_count(x)
         if isinstance(p, mx.array) or p == 1:
-            failures = xlog1py(k, -p)
-        else:
-            failures = k * log1p(-p)
-        return mx.where(inside, failures + log(p), -math.inf)
+            certain = mx.array(p) == 1.0  # of success: no failures, and no infinite slope
+            inside = mx.logical_and(inside, mx.logical_or(k == 0.0, mx.logical_not(certain)))
+            p = mx.array(p)
+            return mx.where(inside, k * log1p(-mx.where(certain, 0.0, p)) + log(p), -math.inf)
+        return mx.where(inside, k * log1p(-p) + log(p), -math.inf)
 
     def mean(self, p: Any) -> Any:
         return (1.0 - p) / p
@@ -63,7 +64,7 @@ class Geometric(Distribution):
     def cdf(self, x: Array, p: Any) -> Array:
         inside = x >= 0
         draws = mx.where(inside, mx.floor(x) + 1.0, 1.0)
-        return mx.where(inside, -mx.expm1(draws * log1p(-p)), 0.0)
+        return mx.where(inside, -expm1(draws * log1p(-p)), 0.0)
 
     def log_survival(self, x: Array, p: Any) -> Array:
         k, below = counts_below(x)
@@ -71,10 +72,10 @@ class Geometric(Distribution):
 
     def quantile(self, q: Array, p: Any) -> Array:
         certain = mx.array(p) == 1.0  # there the rate is infinite, and q = 1 its fraction
-        rate = -mx.log1p(-mx.where(certain, 0.5, p))
+        rate = -log1p(-mx.where(certain, 0.5, p))
         # A count below one that is a rounding error too high, where the distribution function says so.
-        k = mx.maximum(mx.ceil(-mx.log1p(-q) / rate) - 1.0, 0.0)
-        k = mx.where(mx.logical_and(k > 0.0, -mx.expm1(-rate * k) >= q), k - 1.0, k)
+        k = mx.maximum(mx.ceil(-log1p(-q) / rate) - 1.0, 0.0)
+        k = mx.where(mx.logical_and(k > 0.0, -expm1(-rate * k) >= q), k - 1.0, k)
         return mx.where(certain, 0.0, k)
 
 

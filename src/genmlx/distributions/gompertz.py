@@ -10,7 +10,7 @@ from genmlx.core.distribution import Distribution
 from genmlx.distributions.positive import scaled_exponential_integral
 from genmlx.numerics import domains, samplers
 from genmlx.numerics.domains import Domain
-from genmlx.numerics.number import log
+from genmlx.numerics.number import exp, expm1, log, log1p
 from genmlx.numerics.types import Array, Key, Shape
 
 __all__ = ["Gompertz", "gompertz"]
@@ -46,12 +46,12 @@ class Gompertz(Distribution):
         return domains.nonnegative
 
     def sample(self, key: Key, shape_: Any, scale: Any, shape: Shape) -> Array:
-        return scale * mx.log1p(samplers.exponential(key, 1.0, shape) / shape_)
+        return scale * log1p(samplers.exponential(key, 1.0, shape) / shape_)
 
     def log_prob(self, x: Array, shape: Any, scale: Any) -> Array:
         inside = x >= 0.0
         z = mx.minimum(mx.where(inside, x, 0.0) / scale, 1e30)  # at infinity: no inf - inf
-        return mx.where(inside, z - shape * mx.expm1(z) + (log(shape) - log(scale)), -math.inf)
+        return mx.where(inside, z - shape * expm1(z) + (log(shape) - log(scale)), -math.inf)
 
     def mean(self, shape: Any, scale: Any) -> Any:
         return scale * scaled_exponential_integral(shape)
@@ -63,13 +63,13 @@ class Gompertz(Distribution):
         return 1.0 - log(shape) + log(scale) - scaled_exponential_integral(shape)
 
     def cdf(self, x: Array, shape: Any, scale: Any) -> Array:
-        return -mx.expm1(-shape * mx.expm1(mx.maximum(x, 0.0) / scale))
+        return -expm1(-shape * expm1(mx.maximum(x, 0.0) / scale))
 
     def log_survival(self, x: Array, shape: Any, scale: Any) -> Array:
-        return -shape * mx.expm1(mx.maximum(x, 0.0) / scale)
+        return -shape * expm1(mx.maximum(x, 0.0) / scale)
 
     def quantile(self, q: Array, shape: Any, scale: Any) -> Array:
-        return scale * mx.log1p(-mx.log1p(-q) / shape)
+        return scale * log1p(-log1p(-q) / shape)
 
 
 _POINTS, _WEIGHTS = (v.astype(np.float32).tolist() for v in np.polynomial.legendre.leggauss(64))
@@ -79,9 +79,9 @@ def _variance(b: Any) -> Any:
     """The integral of (z - mean)^2 over z, up to a tail of e^-25."""
     mean = mx.array(scaled_exponential_integral(b))[..., None]
     b = mx.array(b)[..., None]
-    reach = mx.log1p(25.0 / b)
+    reach = log1p(25.0 / b)
     z = reach * (0.5 + 0.5 * mx.array(_POINTS))
-    density = b * mx.exp(z - b * mx.expm1(z))
+    density = b * exp(z - b * expm1(z))
     return mx.sum((0.5 * reach) * (mx.array(_WEIGHTS) * density * mx.square(z - mean)), axis=-1)
 
 

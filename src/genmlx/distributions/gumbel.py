@@ -9,7 +9,7 @@ from genmlx.core.distribution import Distribution
 from genmlx.distributions.positive import EULER
 from genmlx.numerics import domains
 from genmlx.numerics.domains import Domain
-from genmlx.numerics.number import log
+from genmlx.numerics.number import exp, log, log1p
 from genmlx.numerics.special import log1mexp
 from genmlx.numerics.types import Array, Key, Shape
 
@@ -46,11 +46,11 @@ class Gumbel(Distribution):
 
     def sample(self, key: Key, loc: Any, scale: Any, shape: Shape) -> Array:
         u = mx.maximum(mx.random.uniform(shape=shape, key=key), 2.0**-33)
-        return loc - scale * mx.log(-mx.log1p(-u))
+        return loc - scale * mx.log(-log1p(-u))
 
     def log_prob(self, x: Array, loc: Any, scale: Any) -> Array:
         z = mx.maximum((x - loc) / scale, -1e30)  # at -inf: no inf - inf
-        return -(z + mx.exp(-z)) - log(scale)
+        return -(z + exp(-z)) - log(scale)
 
     def mean(self, loc: Any, scale: Any) -> Any:
         return loc + EULER * scale
@@ -62,13 +62,13 @@ class Gumbel(Distribution):
         return log(scale) + (EULER + 1.0)
 
     def cdf(self, x: Array, loc: Any, scale: Any) -> Array:
-        return mx.exp(-mx.exp((loc - x) / scale))
+        return exp(-exp((loc - x) / scale))
 
     def log_cdf(self, x: Array, loc: Any, scale: Any) -> Array:
-        return -mx.exp((loc - x) / scale)
+        return -exp((loc - x) / scale)
 
     def log_survival(self, x: Array, loc: Any, scale: Any) -> Array:
-        return log1mexp(mx.exp((loc - x) / scale))
+        return log1mexp(exp((loc - x) / scale))
 
     def quantile(self, q: Array, loc: Any, scale: Any) -> Array:
         return loc - scale * mx.log(-mx.log(q))

@@ -9,7 +9,7 @@ from genmlx.core.distribution import Distribution
 from genmlx.distributions.cauchy import log1p_square, no_moment
 from genmlx.numerics import domains, samplers
 from genmlx.numerics.domains import Domain
-from genmlx.numerics.number import log
+from genmlx.numerics.number import log, log1p
 from genmlx.numerics.special import log_ndtr, ndtr, ndtri_exp
 from genmlx.numerics.types import Array, Key, Shape
 
@@ -68,7 +68,7 @@ class HalfNormal(Distribution):
     def quantile(self, q: Array, sigma: Any) -> Array:
         upper = q > 0.5
         centre = math.sqrt(2.0) * mx.erfinv(mx.where(upper, 0.5, q))
-        return sigma * mx.where(upper, -ndtri_exp(mx.log1p(-q) - _LOG_2), centre)
+        return sigma * mx.where(upper, -ndtri_exp(log1p(-q) - _LOG_2), centre)
 
 
 @final

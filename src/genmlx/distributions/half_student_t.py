@@ -73,7 +73,7 @@ class HalfStudentT(Distribution):
     def cdf(self, x: Array, df: Any, scale: Any) -> Array:
         z = mx.minimum(mx.maximum(x, 0.0) / scale, MAX)
         inside, _ = two_sided(z, df)
-        return inside + path_integral(lambda z: (2.0 * mx.exp(student_t.log_prob(z, df, 0.0, 1.0)),), z)
+        return inside + path_integral(lambda z: (2.0 * exp(student_t.log_prob(z, df, 0.0, 1.0)),), z)
 
     def log_survival(self, x: Array, df: Any, scale: Any) -> Array:
         return _LOG_2 + student_t.log_survival(mx.maximum(x, 0.0), df, 0.0, scale)

@@ -11,6 +11,7 @@ from genmlx.distributions.counts import as_count, k_log_ratio, remainder_of_coun
 from genmlx.numerics import domains, samplers
 from genmlx.numerics.domains import Domain
 from genmlx.numerics.errors import DomainError, UsageError
+from genmlx.numerics.number import exp
 from genmlx.numerics.types import Array, Key, Shape
 
 __all__ = ["Hypergeometric", "hypergeometric"]
@@ -78,7 +79,7 @@ class Hypergeometric(Distribution):
 
     def sample(self, key: Key, successes: Any, total: Any, shape: Shape) -> Array:
         log_masses = self.log_prob(mx.arange(self.n + 1), _column(successes), _column(total))
-        return samplers.from_table(key, mx.exp(log_masses), shape)
+        return samplers.from_table(key, exp(log_masses), shape)
 
     def log_prob(self, x: Array, successes: Any, total: Any) -> Array:
         n = self.n

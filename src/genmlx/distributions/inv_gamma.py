@@ -9,7 +9,7 @@ from genmlx.core.distribution import Distribution
 from genmlx.distributions.gamma import centred_power
 from genmlx.numerics import domains, samplers
 from genmlx.numerics.domains import Domain
-from genmlx.numerics.number import digamma_excess, log, remainder
+from genmlx.numerics.number import digamma_excess, exp, log, remainder
 from genmlx.numerics.special import gammainc, gammaincc, gammainccinv
 from genmlx.numerics.types import Array, Key, Shape
 
@@ -49,7 +49,7 @@ class InvGamma(Distribution):
     def sample(self, key: Key, shape_: Any, scale: Any, shape: Shape, *, pathwise: bool = False) -> Array:
         # In logarithms: for a shape of 0.01 the gamma draw underflows.
         log_draw = log(scale) - samplers.log_standard_gamma(key, shape_, shape, pathwise=pathwise)
-        return mx.clip(mx.exp(log_draw), _TINY, _MAX)
+        return mx.clip(exp(log_draw), _TINY, _MAX)
 
     def rsample(self, key: Key, *args: Any) -> Array:
         return self.sample(key, *args, pathwise=True)

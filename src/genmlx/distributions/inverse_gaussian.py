@@ -9,7 +9,7 @@ from genmlx.core.distribution import Distribution
 from genmlx.distributions.positive import MAX, TINY, scaled_exponential_integral
 from genmlx.numerics import domains, special
 from genmlx.numerics.domains import Domain
-from genmlx.numerics.number import log
+from genmlx.numerics.number import exp, log
 from genmlx.numerics.special import HALF_LOG_2PI, ndtr
 from genmlx.numerics.types import Array, Key, Shape
 
@@ -59,7 +59,7 @@ class InverseGaussian(Distribution):
         # What is added is 0, and has the derivatives of the quantile.
         fixed_mu, fixed_lam = mx.stop_gradient(mx.array(mu)), mx.stop_gradient(mx.array(lam))
         ratio = mx.sqrt(x / fixed_lam)
-        mills = _SQRT_2PI * mx.exp(special._log_scaled_tail((x / fixed_mu + 1.0) / ratio))
+        mills = _SQRT_2PI * exp(special._log_scaled_tail((x / fixed_mu + 1.0) / ratio))
         share = (2.0 * mills) * ratio * (x / fixed_mu)
         return x + (mu - fixed_mu) * (share * (fixed_lam / fixed_mu)) + (lam - fixed_lam) * (x / fixed_lam - share)
 
@@ -86,7 +86,7 @@ class InverseGaussian(Distribution):
         root = mx.sqrt(lam / y)
         a = root * ((y - mu) / mu)
         # exp(2 lam / mu) Phi(-b), where b^2 = a^2 + 4 lam / mu.
-        second = mx.exp(special._log_scaled_tail(root * (y / mu + 1.0)) - 0.5 * (a * a))
+        second = exp(special._log_scaled_tail(root * (y / mu + 1.0)) - 0.5 * (a * a))
         return mx.where(x > 0.0, mx.where(x == math.inf, 1.0, ndtr(a) + second), 0.0)
 
 

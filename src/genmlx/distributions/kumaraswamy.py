@@ -9,7 +9,7 @@ from genmlx.core.distribution import Distribution
 from genmlx.distributions.positive import EULER, TINY, log_power
 from genmlx.numerics import domains, samplers
 from genmlx.numerics.domains import Domain
-from genmlx.numerics.number import log
+from genmlx.numerics.number import exp, expm1, log, log1p
 from genmlx.numerics.special import betaln, digamma, log1mexp
 from genmlx.numerics.types import Array, Key, Shape
 
@@ -50,7 +50,7 @@ class Kumaraswamy(Distribution):
         return domains.unit_interval
 
     def sample(self, key: Key, a: Any, b: Any, shape: Shape) -> Array:
-        return mx.clip(mx.exp(-_over(samplers.exponential(key, 1.0, shape), a, b)), TINY, _BELOW_ONE)
+        return mx.clip(exp(-_over(samplers.exponential(key, 1.0, shape), a, b)), TINY, _BELOW_ONE)
 
     def log_prob(self, x: Array, a: Any, b: Any) -> Array:
         inside = mx.logical_and(x >= 0.0, x <= 1.0)
@@ -64,23 +64,23 @@ class Kumaraswamy(Distribution):
         return mx.where(inside, result, -math.inf)
 
     def mean(self, a: Any, b: Any) -> Any:
-        return mx.exp(_log_moment(1.0, a, b))
+        return exp(_log_moment(1.0, a, b))
 
     def variance(self, a: Any, b: Any) -> Any:
         first = _log_moment(1.0, a, b)
-        return mx.exp(2.0 * first) * mx.expm1(_log_moment(2.0, a, b) - 2.0 * first)
+        return exp(2.0 * first) * expm1(_log_moment(2.0, a, b) - 2.0 * first)
 
     def entropy(self, a: Any, b: Any) -> Any:
         return (1.0 - 1.0 / b) + (1.0 - 1.0 / a) * (digamma(b + 1.0) + EULER) - log(a) - log(b)
 
     def cdf(self, x: Array, a: Any, b: Any) -> Array:
-        return -mx.expm1(b * log1mexp(-a * mx.log(mx.clip(x, 0.0, 1.0))))
+        return -expm1(b * log1mexp(-a * mx.log(mx.clip(x, 0.0, 1.0))))
 
     def log_survival(self, x: Array, a: Any, b: Any) -> Array:
         return b * log1mexp(-a * mx.log(mx.clip(x, 0.0, 1.0)))
 
     def quantile(self, q: Array, a: Any, b: Any) -> Array:
-        return mx.exp(-_over(-mx.log1p(-q), a, b))
+        return exp(-_over(-log1p(-q), a, b))
 
 
 def _over(e: Array, a: Any, b: Any) -> Array:

@@ -8,7 +8,7 @@ import mlx.core as mx
 from genmlx.core.distribution import Distribution
 from genmlx.numerics import domains, samplers
 from genmlx.numerics.domains import Domain
-from genmlx.numerics.number import log
+from genmlx.numerics.number import exp, log, log1p
 from genmlx.numerics.types import Array, Key, Shape
 
 __all__ = ["Laplace", "laplace"]
@@ -58,13 +58,13 @@ class Laplace(Distribution):
 
     def cdf(self, x: Array, loc: Any, scale: Any) -> Array:
         z = (x - loc) / scale
-        tail = 0.5 * mx.exp(-mx.abs(z))
+        tail = 0.5 * exp(-mx.abs(z))
         return mx.where(z < 0.0, tail, 1.0 - tail)
 
     def log_cdf(self, x: Array, loc: Any, scale: Any) -> Array:
         z = (x - loc) / scale
         below = z < 0.0
-        return mx.where(below, z - _LOG_2, mx.log1p(-0.5 * mx.exp(-mx.where(below, 0.0, z))))
+        return mx.where(below, z - _LOG_2, log1p(-0.5 * exp(-mx.where(below, 0.0, z))))
 
     def log_survival(self, x: Array, loc: Any, scale: Any) -> Array:
         return self.log_cdf(loc - x, 0.0, scale)

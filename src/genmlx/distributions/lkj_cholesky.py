@@ -9,7 +9,7 @@ from genmlx.core.distribution import Distribution, DistributionCall
 from genmlx.numerics import domains, linalg, samplers
 from genmlx.numerics.domains import Domain
 from genmlx.numerics.errors import UsageError
-from genmlx.numerics.number import lgamma
+from genmlx.numerics.number import exp, expm1, lgamma, log1p
 from genmlx.numerics.special import digamma
 from genmlx.numerics.special.common import polynomial
 from genmlx.numerics.types import Array, Key, Shape
@@ -127,13 +127,13 @@ def _diagonal_mean(dim: int, eta: Any) -> Array:
     """The mean of the root of a Beta(a, t - a) variable, row by row, a ratio of gamma functions."""
     a = _a(dim, _column(eta))
     total = a + 0.5 * mx.arange(dim)
-    return mx.sqrt(a / total) * mx.exp(_excess(a) - _excess(total))
+    return mx.sqrt(a / total) * exp(_excess(a) - _excess(total))
 
 
 def _diagonal_variance(dim: int, eta: Any) -> Array:
     a = _a(dim, _column(eta))
     total = a + 0.5 * mx.arange(dim)
-    return -(a / total) * mx.expm1(2.0 * (_excess(a) - _excess(total)))
+    return -(a / total) * expm1(2.0 * (_excess(a) - _excess(total)))
 
 
 def _excess(z: Array) -> Array:
@@ -141,7 +141,7 @@ def _excess(z: Array) -> Array:
     near = z < 4.0
     r = 1.0 / mx.where(near, z + 4.0, z)
     series = r * polynomial(_SERIES, mx.square(r))
-    steps = 0.5 * mx.log1p(4.0 / z) - sum(mx.log1p(0.5 / (z + j)) for j in range(4))
+    steps = 0.5 * log1p(4.0 / z) - sum(log1p(0.5 / (z + j)) for j in range(4))
     return mx.where(near, series + steps, series)
 
 

@@ -44,7 +44,7 @@ class LogNormal(Distribution):
         return domains.positive
 
     def sample(self, key: Key, mu: Any, sigma: Any, shape: Shape) -> Array:
-        return mx.exp(mu + sigma * mx.random.normal(shape, key=key))
+        return exp(mu + sigma * mx.random.normal(shape, key=key))
 
     def log_prob(self, x: Array, mu: Any, sigma: Any) -> Array:
         inside = x > 0.0
@@ -72,7 +72,7 @@ class LogNormal(Distribution):
         return log_ndtr((mu - mx.log(mx.maximum(x, 0.0))) / sigma)
 
     def quantile(self, q: Array, mu: Any, sigma: Any) -> Array:
-        return mx.exp(mu + sigma * ndtri(q))
+        return exp(mu + sigma * ndtri(q))
 
 
 log_normal = LogNormal()

@@ -9,7 +9,7 @@ from genmlx.core.distribution import Distribution
 from genmlx.distributions.bounds import check_order
 from genmlx.numerics import domains
 from genmlx.numerics.domains import Domain
-from genmlx.numerics.number import log, log1p, sqrt
+from genmlx.numerics.number import exp, log, log1p, sqrt
 from genmlx.numerics.types import Array, Key, Shape
 
 __all__ = ["LogUniform", "log_uniform"]
@@ -71,7 +71,7 @@ class LogUniform(Distribution):
         return mx.clip(_width(lo, mx.clip(x, lo, hi)) / _width(lo, hi), 0.0, 1.0)
 
     def quantile(self, q: Array, lo: Any, hi: Any) -> Array:
-        x = lo * mx.exp(q * _width(lo, hi))
+        x = lo * exp(q * _width(lo, hi))
         return mx.clip(mx.where(q == 1.0, hi, x), lo, hi)
 
 
@@ -79,7 +79,7 @@ def _width(lo: Any, hi: Any) -> Any:
     """log(hi / lo), of full accuracy for narrow bounds too."""
     if isinstance(lo, mx.array) or isinstance(hi, mx.array):
         near = hi < 2.0 * lo
-        return mx.where(near, mx.log1p(mx.where(near, hi - lo, 0.0) / lo), log(hi) - log(lo))
+        return mx.where(near, log1p(mx.where(near, hi - lo, 0.0) / lo), log(hi) - log(lo))
     return log1p((hi - lo) / lo) if hi < 2.0 * lo else log(hi) - log(lo)
 
 

@@ -9,11 +9,11 @@ from genmlx.core.distribution import Distribution
 from genmlx.distributions.positive import MAX, TINY, finite_above, log_power
 from genmlx.numerics import domains
 from genmlx.numerics.domains import Domain
-from genmlx.numerics.number import log
+from genmlx.numerics.number import exp, log, log1p
 from genmlx.numerics.special import log_sigmoid, logit, softplus
 from genmlx.numerics.types import Array, Key, Shape
 
-__all__ = ["LogLogistic", "Logistic", "log_logistic", "logistic", "standard_logistic"]
+__all__ = ["LogLogistic", "Logistic", "log_logistic", "log_standard_density", "logistic", "standard_logistic"]
 
 
 @final
@@ -47,8 +47,7 @@ class Logistic(Distribution):
         return loc + scale * standard_logistic(key, shape)
 
     def log_prob(self, x: Array, loc: Any, scale: Any) -> Array:
-        z = (x - loc) / scale
-        return -(softplus(z) + softplus(-z)) - log(scale)
+        return log_standard_density((x - loc) / scale) - log(scale)
 
     def mean(self, loc: Any, scale: Any) -> Any:
         return loc
@@ -102,7 +101,7 @@ class LogLogistic(Distribution):
         return domains.positive
 
     def sample(self, key: Key, shape_: Any, scale: Any, shape: Shape) -> Array:
-        return mx.clip(scale * mx.exp(standard_logistic(key, shape) / shape_), TINY, MAX)
+        return mx.clip(scale * exp(standard_logistic(key, shape) / shape_), TINY, MAX)
 
     def log_prob(self, x: Array, shape: Any, scale: Any) -> Array:
         inside = mx.logical_and(x >= 0.0, x < math.inf)
@@ -130,7 +129,13 @@ class LogLogistic(Distribution):
         return log_sigmoid(-shape * mx.log(mx.maximum(x, 0.0) / scale))
 
     def quantile(self, q: Array, shape: Any, scale: Any) -> Array:
-        return scale * mx.exp(logit(q) / shape)
+        return scale * exp(logit(q) / shape)
+
+
+def log_standard_density(z: Array) -> Array:
+    """Log density of location 0 and scale 1, -|z| - 2 log(1 + e^-|z|)."""
+    size = mx.maximum(z, -z)  # with a slope at 0, where mx.abs has none
+    return -(size + 2.0 * log1p(exp(-size)))
 
 
 def standard_logistic(key: Key, shape: Shape) -> Array:

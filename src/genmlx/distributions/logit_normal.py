@@ -9,7 +9,7 @@ from genmlx.core.distribution import Distribution
 from genmlx.distributions.positive import TINY
 from genmlx.numerics import domains
 from genmlx.numerics.domains import Domain
-from genmlx.numerics.number import log
+from genmlx.numerics.number import log, log1p
 from genmlx.numerics.special import HALF_LOG_2PI, ndtr, ndtri
 from genmlx.numerics.types import Array, Key, Shape
 
@@ -52,13 +52,13 @@ class LogitNormal(Distribution):
     def log_prob(self, x: Array, mu: Any, sigma: Any) -> Array:
         inside = mx.logical_and(x > 0.0, x < 1.0)
         y = mx.where(inside, x, 0.5)
-        left, right = mx.log(y), mx.log1p(-y)
+        left, right = mx.log(y), log1p(-y)
         z = ((left - right) - mu) / sigma
         return mx.where(inside, -0.5 * (z * z) - (left + right) - (log(sigma) + HALF_LOG_2PI), -math.inf)
 
     def cdf(self, x: Array, mu: Any, sigma: Any) -> Array:
         y = mx.clip(x, 0.0, 1.0)
-        return ndtr(((mx.log(y) - mx.log1p(-y)) - mu) / sigma)
+        return ndtr(((mx.log(y) - log1p(-y)) - mu) / sigma)
 
     def quantile(self, q: Array, mu: Any, sigma: Any) -> Array:
         return mx.sigmoid(mu + sigma * ndtri(q))

@@ -73,9 +73,9 @@ class LowRankMultivariateNormal(Distribution):
     def log_prob(self, x: Array, loc: Array, factor: Array, diag: Array) -> Array:
         root = _capacitance_root(factor, diag)
         y = x - loc
-        projected = (factor.swapaxes(-1, -2) @ (y / diag)[..., None]).squeeze(-1)
+        projected = _products(y / diag, factor)
         b = linalg.cholesky_solve(root, projected[..., None]).squeeze(-1)
-        rest = y - (factor @ b[..., None]).squeeze(-1)
+        rest = y - _products(b, factor.swapaxes(-1, -2))
         squares = mx.sum(rest * rest / diag, axis=-1) + mx.sum(b * b, axis=-1)
         return -0.5 * squares - (_log_volume(root, diag) + loc.shape[-1] * HALF_LOG_2PI)
 
@@ -93,6 +93,11 @@ def _capacitance_root(factor: Array, diag: Array) -> Array:
     """The Cholesky factor of I + W^T D^-1 W."""
     scaled = factor / mx.sqrt(diag)[..., None]
     return linalg.cholesky(mx.eye(factor.shape[-1]) + scaled.swapaxes(-1, -2) @ scaled)
+
+
+def _products(x: Array, matrix: Array) -> Array:
+    """x^T matrix for each vector x; with one matrix as one product."""
+    return x @ matrix if matrix.ndim == 2 else (x[..., None, :] @ matrix).squeeze(-2)
 
 
 def _log_volume(root: Array, diag: Array) -> Array:

@@ -10,6 +10,7 @@ from genmlx.distributions.binomial import is_few
 from genmlx.distributions.counts import as_count, k_log_ratio, remainder_of_count
 from genmlx.numerics import domains, samplers
 from genmlx.numerics.domains import Domain
+from genmlx.numerics.number import exp
 from genmlx.numerics.special import logsumexp
 from genmlx.numerics.types import Array, Key, Shape
 
@@ -101,7 +102,7 @@ class _MultinomialLogits(Distribution):
         inside = mx.logical_and(inside, mx.all(mx.logical_or(log_p > -math.inf, k == 0.0), axis=-1))
         k = mx.where(inside[..., None], k, 0.0)
         trials = lifted(n)
-        a = trials * mx.exp(log_p)
+        a = trials * exp(log_p)
         log_p = mx.where(log_p == -math.inf, 0.0, log_p)  # times a count of 0
         d = a - k
         ratios = k_log_ratio(a, k, d, trials, log_p)

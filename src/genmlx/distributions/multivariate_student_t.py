@@ -9,7 +9,7 @@ from genmlx.core.distribution import Distribution
 from genmlx.numerics import domains, linalg, samplers
 from genmlx.numerics.domains import Domain
 from genmlx.numerics.errors import ShapeError
-from genmlx.numerics.number import log, log1p, remainder
+from genmlx.numerics.number import exp, log, log1p, remainder
 from genmlx.numerics.random import split
 from genmlx.numerics.special import HALF_LOG_2PI
 from genmlx.numerics.types import Array, Key, Shape
@@ -73,7 +73,7 @@ class MultivariateStudentT(Distribution):
         half = 0.5 * df
         log_scale = 0.5 * (log(half) - samplers.log_standard_gamma(k_gamma, half, shape, pathwise=pathwise))
         log_scale = mx.minimum(log_scale if pathwise else mx.stop_gradient(log_scale), 85.0)
-        return loc + (tril @ (z * mx.exp(log_scale)[..., None])[..., None]).squeeze(-1)
+        return loc + (tril @ (z * exp(log_scale)[..., None])[..., None]).squeeze(-1)
 
     def rsample(self, key: Key, *args: Any) -> Array:
         return self.sample(key, *args, pathwise=True)
@@ -85,7 +85,7 @@ class MultivariateStudentT(Distribution):
         largest = mx.stop_gradient(mx.maximum(mx.max(mx.abs(z), axis=-1), 1.0))
         squares = mx.sum(mx.square(z / largest[..., None]), axis=-1) / df
         near = largest < 1e9
-        close = mx.log1p(mx.where(near, squares * mx.square(mx.where(near, largest, 1.0)), 0.0))
+        close = log1p(mx.where(near, squares * mx.square(mx.where(near, largest, 1.0)), 0.0))
         far = mx.log(mx.where(near, 1.0, squares)) + 2.0 * mx.log(largest)
         height = _log_height(df, n) - linalg.logdet_tril(tril)
         result = height - (0.5 * (df + n)) * mx.where(near, close, far)

@@ -12,6 +12,7 @@ from genmlx.distributions.logistic import standard_logistic
 from genmlx.distributions.truncated_normal import log_probability_between
 from genmlx.numerics import domains
 from genmlx.numerics.domains import Domain
+from genmlx.numerics.number import exp
 from genmlx.numerics.special import log1mexp, log_ndtr, log_sigmoid
 from genmlx.numerics.types import Array, Key, Shape
 
@@ -41,15 +42,15 @@ class _Ordered(Distribution):
 
     def mean(self, eta: Any, cutpoints: Array) -> Any:
         values = mx.arange(cutpoints.shape[-1] + 1)
-        return mx.sum(values * mx.exp(self._log_masses(eta, cutpoints)), axis=-1)
+        return mx.sum(values * exp(self._log_masses(eta, cutpoints)), axis=-1)
 
     def variance(self, eta: Any, cutpoints: Array) -> Any:
         deviations = mx.arange(cutpoints.shape[-1] + 1) - self.mean(eta, cutpoints)[..., None]
-        return mx.sum(mx.square(deviations) * mx.exp(self._log_masses(eta, cutpoints)), axis=-1)
+        return mx.sum(mx.square(deviations) * exp(self._log_masses(eta, cutpoints)), axis=-1)
 
     def entropy(self, eta: Any, cutpoints: Array) -> Any:
         log_p = self._log_masses(eta, cutpoints)
-        return -mx.sum(mx.exp(log_p) * log_p, axis=-1)
+        return -mx.sum(exp(log_p) * log_p, axis=-1)
 
     @abc.abstractmethod
     def _noise(self, key: Key, shape: Shape) -> Array:

@@ -9,7 +9,7 @@ from genmlx.core.distribution import Distribution
 from genmlx.distributions.positive import MAX, finite_above
 from genmlx.numerics import domains, samplers
 from genmlx.numerics.domains import Domain
-from genmlx.numerics.number import log
+from genmlx.numerics.number import exp, expm1, log, log1p
 from genmlx.numerics.types import Array, Key, Shape
 
 __all__ = ["Pareto", "pareto"]
@@ -44,13 +44,13 @@ class Pareto(Distribution):
         return domains.lower_bounded(scale)
 
     def sample(self, key: Key, scale: Any, alpha: Any, shape: Shape) -> Array:
-        excess = mx.expm1(mx.minimum(samplers.exponential(key, 1.0, shape) / alpha, 88.0))
+        excess = expm1(mx.minimum(samplers.exponential(key, 1.0, shape) / alpha, 88.0))
         return mx.minimum(scale + scale * excess, MAX)  # not below the scale by rounding
 
     def log_prob(self, x: Array, scale: Any, alpha: Any) -> Array:
         below = x < scale  # false for NaN, which stays
         excess = mx.where(below, 0.0, x - scale) / scale
-        return mx.where(below, -math.inf, (log(alpha) - log(scale)) - (alpha + 1.0) * mx.log1p(excess))
+        return mx.where(below, -math.inf, (log(alpha) - log(scale)) - (alpha + 1.0) * log1p(excess))
 
     def mean(self, scale: Any, alpha: Any) -> Any:
         return scale * finite_above(alpha, 1.0, lambda a: a / (a - 1.0))
@@ -62,13 +62,13 @@ class Pareto(Distribution):
         return log(scale) - log(alpha) + 1.0 / alpha + 1.0
 
     def cdf(self, x: Array, scale: Any, alpha: Any) -> Array:
-        return -mx.expm1(-alpha * mx.log1p(mx.maximum(x - scale, 0.0) / scale))
+        return -expm1(-alpha * log1p(mx.maximum(x - scale, 0.0) / scale))
 
     def log_survival(self, x: Array, scale: Any, alpha: Any) -> Array:
-        return -alpha * mx.log1p(mx.maximum(x - scale, 0.0) / scale)
+        return -alpha * log1p(mx.maximum(x - scale, 0.0) / scale)
 
     def quantile(self, q: Array, scale: Any, alpha: Any) -> Array:
-        return scale * mx.exp(-mx.log1p(-q) / alpha)
+        return scale * exp(-log1p(-q) / alpha)
 
 
 pareto = Pareto()

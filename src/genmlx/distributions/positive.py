@@ -7,7 +7,6 @@ from typing import Any
 import mlx.core as mx
 
 from genmlx.numerics.number import exp, lgamma, log
-from genmlx.numerics.special import xlogy
 from genmlx.numerics.types import Array
 
 __all__ = ["EULER", "MAX", "TINY", "finite_above", "log_gamma_ratio", "log_power", "scaled_exponential_integral"]
@@ -26,7 +25,8 @@ _RATIO = (
 def log_power(exponent: Any, z: Array) -> Array:
     """The product exponent * log(z) for z >= 0: its limit -inf or +inf at z = 0, and 0 for an exponent of 0."""
     if isinstance(exponent, mx.array):
-        return xlogy(exponent, z)
+        # 0 log 0 is 0 by a floor that only an exponent of 0 has, chosen at the shape of the exponent.
+        return exponent * mx.log(mx.maximum(z, mx.where(exponent == 0.0, TINY, 0.0)))
     return exponent * mx.log(z) if exponent else mx.zeros_like(z)
 
 
@@ -59,7 +59,7 @@ def scaled_exponential_integral(b: Any) -> Any:
         return exp(b) * _series(b) if b < 1.0 else _fraction(b)
     small = b < 1.0
     near = mx.where(small, b, 1.0)
-    return mx.where(small, mx.exp(near) * _series(near), _fraction(mx.where(small, 1.0, b)))
+    return mx.where(small, exp(near) * _series(near), _fraction(mx.where(small, 1.0, b)))
 
 
 def _series(b: Any) -> Any:

@@ -7,12 +7,12 @@ import mlx.core as mx
 
 from genmlx.core.distribution import Distribution
 from genmlx.distributions.derived import Derived
-from genmlx.distributions.logistic import standard_logistic
+from genmlx.distributions.logistic import log_standard_density, standard_logistic
 from genmlx.distributions.positive import TINY
 from genmlx.numerics import domains, samplers
 from genmlx.numerics.domains import Domain
 from genmlx.numerics.number import lgamma, log
-from genmlx.numerics.special import logit, logsumexp, softplus
+from genmlx.numerics.special import logit, logsumexp
 from genmlx.numerics.types import Array, Key, Shape
 
 __all__ = ["RelaxedBernoulli", "RelaxedCategorical", "relaxed_bernoulli", "relaxed_categorical"]
@@ -56,9 +56,9 @@ class RelaxedBernoulli(Distribution):
     def log_prob(self, x: Array, temperature: Any, logits: Any) -> Array:
         inside = mx.logical_and(x > 0.0, x < 1.0)
         y = mx.where(inside, x, 0.5)
-        left, right = mx.log(y), mx.log1p(-y)
+        left, right = mx.log(y), mx.log1p(-y)  # the primitive takes less memory
         z = temperature * (left - right) - logits  # a standard logistic variable
-        log_prob = log(temperature) - (softplus(z) + softplus(-z)) - (left + right)
+        log_prob = log(temperature) + log_standard_density(z) - (left + right)
         return mx.where(inside, log_prob, mx.where(mx.isnan(x), math.nan, -math.inf))
 
     def cdf(self, x: Array, temperature: Any, logits: Any) -> Array:

@@ -10,7 +10,7 @@ from genmlx.distributions.cauchy import log1p_square
 from genmlx.distributions.positive import MAX
 from genmlx.numerics import domains, samplers
 from genmlx.numerics.domains import Domain
-from genmlx.numerics.number import digamma_excess, log, log1p, remainder, sqrt
+from genmlx.numerics.number import digamma_excess, exp, log, log1p, remainder, sqrt
 from genmlx.numerics.special import HALF_LOG_2PI, betainc
 from genmlx.numerics.special.common import path_integral
 from genmlx.numerics.special.incomplete_beta import beta_quantile, beta_tail
@@ -80,7 +80,7 @@ class StudentT(Distribution):
         inside, beyond = two_sided(mx.abs(z), df)
         value = mx.where(z < 0.0, 0.5 * beyond, mx.where(inside < 0.5, 0.5 + 0.5 * inside, 1.0 - 0.5 * beyond))
         z = mx.clip(z, -MAX, MAX)
-        return value + path_integral(lambda z: (mx.exp(self.log_prob(z, df, 0.0, 1.0)),), z)
+        return value + path_integral(lambda z: (exp(self.log_prob(z, df, 0.0, 1.0)),), z)
 
     def log_survival(self, x: Array, df: Any, loc: Any, scale: Any) -> Array:
         return mx.log(self.cdf(loc - x, df, 0.0, scale))
@@ -110,7 +110,7 @@ def two_sided(z: Array, df: Any) -> tuple[Array, Array]:
     near = square < 1.0
     part = mx.where(near, square, 1.0) / (1.0 + square)
     tail = beta_tail(*mx.broadcast_arrays(mx.where(near, 0.5, half), mx.where(near, half, 0.5), part))
-    power = mx.exp(-df * mx.log(mx.maximum(z * 1e-9, 1.0)))  # of which the tail is one, from 1e9 on
+    power = exp(-df * mx.log(mx.maximum(z * 1e-9, 1.0)))  # of which the tail is one, from 1e9 on
     value = mx.where(square > 0.0, tail.value, 0.0) * power
     small_inside = mx.equal(tail.lower, near)
     return mx.where(small_inside, value, 1.0 - value), mx.where(small_inside, 1.0 - value, value)

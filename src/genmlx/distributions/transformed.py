@@ -191,7 +191,9 @@ def _in_image(bijector: Bijector, x: Array) -> Array:
 
 def _elsewhere(bijector: Bijector, x: Array, inside: Array) -> Array:
     """x, with a value of the bijector where it is none, so that no NaN comes back in gradients."""
-    value = bijector.forward(mx.zeros(bijector.unconstrained_shape(x.shape), x.dtype))
+    # Where no field is an array, one value does for all x.
+    unbounded = isinstance(bijector, bijectors.Exp | bijectors.Softplus)
+    value = bijector.forward(mx.zeros(() if unbounded else bijector.unconstrained_shape(x.shape), x.dtype))
     return mx.where(_lifted(inside, bijector.event_ndim_out), x, value)
 
 

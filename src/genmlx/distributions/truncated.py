@@ -7,6 +7,7 @@ import mlx.core as mx
 
 from genmlx.core.distribution import Distribution, DistributionCall
 from genmlx.distributions.bounds import Bounded, as_call, at_bound
+from genmlx.numerics.number import expm1
 from genmlx.numerics.special import logdiffexp
 from genmlx.numerics.types import Array, Key, Shape
 
@@ -78,9 +79,7 @@ class Truncated(Bounded):
         at = mx.clip(x, lo, hi)
         part = (self.family.cdf(at, *call.args) - start) / mx.where(upper, 1.0, end - start)
         decay = mx.where(upper, log_start, 0.0)
-        far = mx.expm1(self.family.log_survival(at, *call.args) - decay) / mx.expm1(
-            mx.where(upper, log_end, -1.0) - decay
-        )
+        far = expm1(self.family.log_survival(at, *call.args) - decay) / expm1(mx.where(upper, log_end, -1.0) - decay)
         part = mx.clip(mx.where(upper, far, part), 0.0, 1.0)
         return mx.where(x < lo, 0.0, mx.where(x >= hi, 1.0, part))
 

@@ -107,7 +107,7 @@ class TruncatedNormal(Distribution):
         start, log_part = _log_mass(_interval(mu, sigma, lo, x))
         anchor, log_mass = _log_mass(_interval(mu, sigma, lo, hi))
         squares = ((anchor - start) / sigma) * (((start - mu) + (anchor - mu)) * (0.5 / sigma))
-        return mx.where(x <= lo, 0.0, mx.where(x >= hi, 1.0, mx.exp(squares + (log_part - log_mass))))
+        return mx.where(x <= lo, 0.0, mx.where(x >= hi, 1.0, exp(squares + (log_part - log_mass))))
 
     def quantile(self, q: Array, mu: Any, sigma: Any, lo: Any, hi: Any) -> Array:
         interval = _interval(mu, sigma, lo, hi)
@@ -226,8 +226,8 @@ def _log_tails(interval: _Interval) -> tuple[Any, Any]:
 def _excess(d: Any, v: Array, u: Array) -> Array:
     """E = -log(1 - v (1 - e^-D)), by the form that keeps the smaller of the two ends."""
     if not isinstance(d, mx.array):
-        return -mx.log1p(v * expm1(-d)) if d < 1.0 else -mx.log(u + v * exp(-d))
-    return -mx.where(d < 1.0, mx.log1p(v * mx.expm1(-mx.minimum(d, 1.0))), mx.log(u + v * mx.exp(-d)))
+        return -log1p(v * expm1(-d)) if d < 1.0 else -mx.log(u + v * exp(-d))
+    return -mx.where(d < 1.0, log1p(v * expm1(-mx.minimum(d, 1.0))), mx.log(u + v * exp(-d)))
 
 
 def _inverse(interval: _Interval, log_p: Array) -> Array:
@@ -261,7 +261,7 @@ def _nodes(interval: _Interval) -> _Nodes:
     t = mx.minimum(width, reach)[..., None] * (0.5 + 0.5 * mx.array(_POINTS))
     s = mx.where(central[..., None], t - top[..., None], t)
     half_squares = mx.where(central[..., None], 0.5 * (s * s), t * (0.5 * t - b[..., None]))
-    weights = mx.array(_WEIGHTS) * mx.exp(-half_squares)
+    weights = mx.array(_WEIGHTS) * exp(-half_squares)
     return _Nodes(
         mx.where(central, mu, _as_array(interval.near)),
         mx.where(above, sigma, -sigma),

@@ -9,7 +9,7 @@ from genmlx.core.distribution import Distribution
 from genmlx.distributions.positive import EULER, MAX, TINY, log_gamma_ratio, log_power
 from genmlx.numerics import domains, samplers
 from genmlx.numerics.domains import Domain
-from genmlx.numerics.number import exp, expm1, lgamma, log
+from genmlx.numerics.number import exp, expm1, lgamma, log, log1p
 from genmlx.numerics.types import Array, Key, Shape
 
 __all__ = ["Rayleigh", "Weibull", "rayleigh", "weibull"]
@@ -45,13 +45,13 @@ class Weibull(Distribution):
         return domains.positive
 
     def sample(self, key: Key, shape_: Any, scale: Any, shape: Shape) -> Array:
-        power = mx.exp(mx.log(samplers.exponential(key, 1.0, shape)) / shape_)
+        power = exp(mx.log(samplers.exponential(key, 1.0, shape)) / shape_)
         return mx.clip(scale * power, TINY, MAX)
 
     def log_prob(self, x: Array, shape: Any, scale: Any) -> Array:
         inside = mx.logical_and(x >= 0.0, x < math.inf)
         z = mx.where(inside, x, 1.0) / scale
-        t = mx.exp(shape * mx.log(mx.maximum(z, TINY)))
+        t = exp(shape * mx.log(mx.maximum(z, TINY)))
         power = log_power(shape - 1.0, z)
         return mx.where(inside, power - t + (log(shape) - log(scale)), -math.inf)
 
@@ -66,13 +66,13 @@ class Weibull(Distribution):
         return EULER * (1.0 - 1.0 / shape) + 1.0 + log(scale) - log(shape)
 
     def cdf(self, x: Array, shape: Any, scale: Any) -> Array:
-        return -mx.expm1(-mx.exp(shape * mx.log(mx.maximum(x, 0.0) / scale)))
+        return -expm1(-exp(shape * mx.log(mx.maximum(x, 0.0) / scale)))
 
     def log_survival(self, x: Array, shape: Any, scale: Any) -> Array:
-        return -mx.exp(shape * mx.log(mx.maximum(x, 0.0) / scale))
+        return -exp(shape * mx.log(mx.maximum(x, 0.0) / scale))
 
     def quantile(self, q: Array, shape: Any, scale: Any) -> Array:
-        return scale * mx.exp(mx.log(-mx.log1p(-q)) / shape)
+        return scale * exp(mx.log(-log1p(-q)) / shape)
 
 
 @final
@@ -121,14 +121,14 @@ class Rayleigh(Distribution):
 
     def cdf(self, x: Array, scale: Any) -> Array:
         z = mx.maximum(x, 0.0) / scale
-        return -mx.expm1(-0.5 * (z * z))
+        return -expm1(-0.5 * (z * z))
 
     def log_survival(self, x: Array, scale: Any) -> Array:
         z = mx.maximum(x, 0.0) / scale
         return -0.5 * (z * z)
 
     def quantile(self, q: Array, scale: Any) -> Array:
-        return scale * mx.sqrt(-2.0 * mx.log1p(-q))
+        return scale * mx.sqrt(-2.0 * log1p(-q))
 
 
 weibull = Weibull()

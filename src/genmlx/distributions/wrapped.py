@@ -13,7 +13,7 @@ import mlx.core as mx
 from genmlx.core.distribution import Distribution
 from genmlx.numerics import domains, samplers
 from genmlx.numerics.domains import Domain
-from genmlx.numerics.number import exp, expm1, log
+from genmlx.numerics.number import exp, expm1, log, log1p
 from genmlx.numerics.special import HALF_LOG_2PI, ndtr
 from genmlx.numerics.types import Array, Key, Shape
 
@@ -151,15 +151,15 @@ def _log_sum(d: Array, sigma: Any) -> Array:
     z, step = d / sigma, _TURN / sigma
     tail = step * z
     square = step * step
-    others = mx.exp(-tail - 0.5 * square) + mx.exp(tail - 0.5 * square)
-    others = others + mx.exp(-2.0 * tail - 2.0 * square) + mx.exp(2.0 * tail - 2.0 * square)
-    return mx.log1p(others) - 0.5 * (z * z) - (log(sigma) + HALF_LOG_2PI)
+    others = exp(-tail - 0.5 * square) + exp(tail - 0.5 * square)
+    others = others + exp(-2.0 * tail - 2.0 * square) + exp(2.0 * tail - 2.0 * square)
+    return log1p(others) - 0.5 * (z * z) - (log(sigma) + HALF_LOG_2PI)
 
 
 def _log_series(d: Array, sigma: Any) -> Array:
     rho = exp(-0.5 * (sigma * sigma))
     fourth = (rho * rho) * (rho * rho)
-    return mx.log1p(2.0 * (rho * mx.cos(d) + fourth * mx.cos(2.0 * d))) - _LOG_TURN
+    return log1p(2.0 * (rho * mx.cos(d) + fourth * mx.cos(2.0 * d))) - _LOG_TURN
 
 
 def _sum_area(d: Array, sigma: Any) -> Array:

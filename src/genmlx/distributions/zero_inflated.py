@@ -9,7 +9,7 @@ from genmlx.core.distribution import Distribution, DistributionCall, broadcast_s
 from genmlx.numerics import domains
 from genmlx.numerics.domains import Domain, Interval
 from genmlx.numerics.errors import ShapeError, UsageError
-from genmlx.numerics.number import log1p
+from genmlx.numerics.number import exp, log1p
 from genmlx.numerics.random import split
 from genmlx.numerics.types import Array, Key, Shape
 
@@ -137,7 +137,7 @@ _DIRECT = 1e-30  # from this mass on its logarithm is taken as it is, which has 
 def _log_mass_at_zero(p: Array, of_call: Array) -> Array:
     """log(p + (1 - p) exp(of_call)); the branch not taken has harmless arguments, for the sake of gradients."""
     invalid = mx.logical_not(mx.logical_and(p >= 0.0, p <= 1.0))
-    mass = p + (1.0 - p) * mx.exp(of_call)
+    mass = p + (1.0 - p) * exp(of_call)
     direct = mass > _DIRECT
     some = mx.logical_and(p > 0.0, mx.logical_not(direct))
     tail = mx.where(direct, 0.0, of_call)  # p < 1e-30 here, and 1 - p is 1

@@ -13,13 +13,14 @@ from typing import Any
 
 from genmlx.numerics.types import Array
 
-__all__ = ["composed", "offering", "taken"]
+__all__ = ["composed", "is_read", "offering", "taken"]
 
 Recorder = Callable[[str, Sequence[Array], Mapping[str, Any]], list[Array]]
 
 
 class _State(threading.local):
     recorder: Recorder | None = None
+    is_read: bool = False
 
 
 _state = _State()
@@ -30,14 +31,20 @@ def taken(name: str, arrays: Sequence[Array], **attributes: Any) -> Array | None
     return None if _state.recorder is None else _state.recorder(name, arrays, attributes)[0]
 
 
+def is_read() -> bool:
+    """Whether a compiler reads the graph, be it through one of MLX's transformations: it has primitives of its own."""
+    return _state.is_read
+
+
 @contextmanager
 def offering(recorder: Recorder | None) -> Iterator[None]:
     """While a compiler reads the graph."""
-    before, _state.recorder = _state.recorder, recorder
+    before = _state.recorder, _state.is_read
+    _state.recorder, _state.is_read = recorder, _state.is_read or recorder is not None
     try:
         yield
     finally:
-        _state.recorder = before
+        _state.recorder, _state.is_read = before
 
 
 def composed() -> Any:

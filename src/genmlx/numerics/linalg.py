@@ -117,9 +117,15 @@ def solve_triangular(L: ArrayLike, b: ArrayLike, *, upper: bool = False, transpo
     if transpose:
         L, inverse = L.swapaxes(-1, -2), inverse.swapaxes(-1, -2)
     columns = b[:, None] if b.ndim == 1 else b
+    # One matrix for many right-hand sides makes them the columns of one product: MLX makes many small ones one by one.
+    unfolded = mx.moveaxis(columns, -2, 0) if L.ndim == 2 and columns.ndim > 2 else None
+    if unfolded is not None:
+        columns = unfolded.reshape(n, math.prod(unfolded.shape[1:]))
     x = inverse @ columns
     for _ in range(ORDER):
         x = x + inverse @ (columns - L @ x)
+    if unfolded is not None:
+        return mx.moveaxis(x.reshape(unfolded.shape), 0, -2)
     return x.squeeze(-1) if b.ndim == 1 else x
 
 
@@ -208,8 +214,6 @@ def mahalanobis(L: ArrayLike, x: ArrayLike) -> Array:
         array(5, dtype=float32)
     """
     L, x = promote(L, x)
-    if L.ndim == 2 and x.ndim > 1:  # one matrix for many vectors: they are the columns of one product
-        return mx.square(solve_triangular(L, x.swapaxes(-1, -2))).sum(-2)
     return mx.square(solve_triangular(L, x[..., None])).sum((-2, -1))
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import mlx.core as mx
 
 from genmlx.numerics import special
+from genmlx.numerics.special import elementary
 from genmlx.numerics.types import Array, Number
 
 __all__ = ["digamma_excess", "exp", "expm1", "lgamma", "log", "log1p", "remainder", "sqrt"]
@@ -27,21 +28,21 @@ def log(x: Parameter) -> Parameter:
 def log1p(x: Parameter) -> Parameter:
     """log(1 + x); -inf at -1."""
     if isinstance(x, mx.array):
-        return mx.log1p(x)
+        return elementary.log1p(x)
     return math.log1p(x) if x > -1 else (-math.inf if x == -1 else math.nan)
 
 
 def exp(x: Parameter) -> Parameter:
     """e^x; inf where it overflows."""
     if isinstance(x, mx.array):
-        return mx.exp(x)
+        return elementary.exp(x)
     return math.inf if x > 709.0 else math.exp(x)
 
 
 def expm1(x: Parameter) -> Parameter:
     """e^x - 1; inf where it overflows."""
     if isinstance(x, mx.array):
-        return mx.expm1(x)
+        return elementary.expm1(x)
     return math.inf if x > 709.0 else math.expm1(x)
 
 

@@ -6,6 +6,7 @@ import mlx.core as mx
 
 from genmlx.distributions.bijectors.base import Bijector
 from genmlx.distributions.bijectors.saturation import LIMIT, absolute, exp, saturating_exp, saturating_log
+from genmlx.numerics.special.elementary import expm1, log1p
 from genmlx.numerics.types import Array
 
 __all__ = ["Exp", "Softplus"]
@@ -48,9 +49,9 @@ class Softplus(Bijector):
 
     def _forward_and_log_det(self, y: Array) -> tuple[Array, Array]:
         negative, size = absolute(y)
-        rest = mx.log1p(exp(-mx.minimum(size, LIMIT[y.dtype])))
+        rest = log1p(exp(-mx.minimum(size, LIMIT[y.dtype])))
         return mx.where(negative, 0.0, y) + rest, -mx.where(negative, size, 0.0) - rest
 
     def _inverse(self, x: Array) -> Array:
         # log(e^x - 1), written so that it neither overflows nor cancels.
-        return mx.maximum(x + mx.log(-mx.expm1(-x)), -LIMIT[x.dtype])
+        return mx.maximum(x + mx.log(-expm1(-x)), -LIMIT[x.dtype])

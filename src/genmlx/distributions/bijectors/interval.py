@@ -8,6 +8,7 @@ import mlx.core as mx
 from genmlx.distributions.bijectors.base import Bijector, fit
 from genmlx.distributions.bijectors.saturation import LIMIT, absolute, exp, just_above, just_below, saturating_log
 from genmlx.numerics.errors import DomainError
+from genmlx.numerics.special.elementary import log1p
 from genmlx.numerics.types import Array, Number
 
 __all__ = ["Sigmoid"]
@@ -59,7 +60,7 @@ class Sigmoid(Bijector):
             mx.maximum(lower + step, just_above(lower, y.dtype)),
             mx.minimum(upper - step, just_below(upper, y.dtype)),
         )
-        return x, _log(width) - size - 2.0 * mx.log1p(e)
+        return x, _log(width) - size - 2.0 * log1p(e)
 
     def _inverse(self, x: Array) -> Array:
         x, lower, upper = fit(self, x, self.lower, self.upper)

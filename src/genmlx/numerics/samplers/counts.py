@@ -13,6 +13,7 @@ import mlx.core as mx
 from genmlx.numerics.samplers.common import INT_MAX, batch_shape, constants, in_blocks, is_large, rejection, uniform
 from genmlx.numerics.samplers.gamma import beta, standard_gamma
 from genmlx.numerics.special import HALF_LOG_2PI, binet
+from genmlx.numerics.special.elementary import exp, log1p
 from genmlx.numerics.types import Array, ArrayLike, Key, Shape
 
 __all__ = ["beta_binomial", "binomial", "multinomial", "negative_binomial", "poisson"]
@@ -43,7 +44,7 @@ def _poisson(key: Key, batch: Shape, rate: Array) -> Array:
     large = rate >= COUNT_SWITCH
 
     low = mx.where(large, 0.0, rate)
-    small_count = _inverted(k_small, batch, mx.exp(-low), low, INT_MAX, lambda j: low / j)
+    small_count = _inverted(k_small, batch, exp(-low), low, INT_MAX, lambda j: low / j)
 
     mean = mx.where(large, rate, COUNT_SWITCH)
 
@@ -80,7 +81,7 @@ def _binomial(key: Key, batch: Shape, n: Array, p: Array) -> Array:
 
     trials = mx.where(large, 0.0, n)
     odds = q / (1.0 - q)
-    at_zero = mx.exp(trials * mx.log1p(-q))
+    at_zero = exp(trials * log1p(-q))
 
     def ratio(j: Array) -> Array:
         return mx.maximum(trials + 1.0 - j, 0.0) * odds / j

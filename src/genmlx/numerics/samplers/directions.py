@@ -7,6 +7,7 @@ import mlx.core as mx
 from genmlx.numerics.samplers.common import batch_shape, rejection, uniform
 from genmlx.numerics.special import promote
 from genmlx.numerics.special.bessel import ratio_complement
+from genmlx.numerics.special.elementary import exp
 from genmlx.numerics.special.tails import nodes
 from genmlx.numerics.types import Array, ArrayLike, Key, Shape
 
@@ -66,7 +67,7 @@ def _slope(kappa: Array, angle: Array) -> Array:
     square = mx.square(mx.sin(half))
     # cos t - cos x = -2 (sin²(t/2) - sin²(x/2)) = -2 sin((t - x)/2) sin((t + x)/2)
     exponent = -2.0 * kappa * mx.sin(half - 0.5 * size) * mx.sin(half + 0.5 * size)
-    integral = width * ((ratio_complement(kappa) - 2.0 * square) * mx.exp(exponent) * weights).sum(axis=0)
+    integral = width * ((ratio_complement(kappa) - 2.0 * square) * exp(exponent) * weights).sum(axis=0)
     return mx.where(angle < 0.0, -1.0, 1.0) * mx.where(inner, -integral, integral)
 
 

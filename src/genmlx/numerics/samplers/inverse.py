@@ -6,6 +6,7 @@ import mlx.core as mx
 
 from genmlx.numerics.samplers.common import INT_MAX, argmax, batch_shape, constants, in_blocks, signed, uniform
 from genmlx.numerics.special import gammainc, gammaincc, log_ndtr, ndtri_exp, promote
+from genmlx.numerics.special.elementary import exp, expm1, log1p
 from genmlx.numerics.special.incomplete_gamma import gamma_quantile
 from genmlx.numerics.types import Array, ArrayLike, Key, Shape
 
@@ -36,13 +37,13 @@ def truncated_exponential(key: Key, rate: ArrayLike, lo: ArrayLike, hi: ArrayLik
     """
     rate, lo, hi = promote(rate, lo, hi)
     u = uniform(key, batch_shape(shape, rate, lo, hi))
-    mass = mx.expm1(-rate * (mx.minimum(hi, 1e30) - lo))
-    return mx.clip(lo - mx.log1p(u * mass) / rate, lo, hi)
+    mass = expm1(-rate * (mx.minimum(hi, 1e30) - lo))
+    return mx.clip(lo - log1p(u * mass) / rate, lo, hi)
 
 
 def gumbel(key: Key, shape: Shape = ()) -> Array:
     """Standard Gumbel draws, -log(-log(1 - U)): from -3.1 to 23, where the usual -log(-log(U)) ends at 16.6."""
-    return -mx.log(-mx.log1p(-uniform(key, shape)))
+    return -mx.log(-mx.log1p(-uniform(key, shape)))  # one for each category: the primitive takes less memory
 
 
 def laplace(key: Key, shape: Shape = ()) -> Array:
@@ -79,7 +80,7 @@ def truncated_normal(
     alpha, beta = mx.where(above, -beta, alpha), mx.where(above, -alpha, beta)
     top = log_ndtr(beta)
     ratio = log_ndtr(alpha) - top
-    z = ndtri_exp(top + mx.log(mx.exp(ratio) - u * mx.expm1(ratio)))
+    z = ndtri_exp(top + mx.log(exp(ratio) - u * expm1(ratio)))
     # Rounding may step over a bound. There the gradient is the bound's, as in the exact law for U = 0 or 1.
     return mx.clip(mu + sigma * mx.where(above, -z, z), lo, hi)
 
@@ -100,7 +101,7 @@ def truncated_gamma(key: Key, alpha: ArrayLike, lo: ArrayLike, hi: ArrayLike, sh
 def geometric(key: Key, p: ArrayLike, shape: Shape | None = None) -> Array:
     """Failures before the first success, in int32: floor(log U / log(1 - p)); 0 if p = 1, at most 2^31 - 128."""
     (p,) = constants(p)
-    count = mx.floor(mx.log(uniform(key, batch_shape(shape, p))) / mx.log1p(-p))
+    count = mx.floor(mx.log(uniform(key, batch_shape(shape, p))) / log1p(-p))
     return mx.minimum(count, INT_MAX).astype(mx.int32)
 
 

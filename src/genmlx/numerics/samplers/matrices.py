@@ -6,6 +6,7 @@ from genmlx.numerics.linalg import solve_triangular
 from genmlx.numerics.samplers.common import batch_shape
 from genmlx.numerics.samplers.gamma import log_standard_gamma, standard_gamma
 from genmlx.numerics.special import log_sigmoid, promote
+from genmlx.numerics.special.elementary import exp
 from genmlx.numerics.types import Array, ArrayLike, Key, Shape
 
 __all__ = ["inverse_wishart", "lkj_cholesky", "wishart"]
@@ -68,7 +69,7 @@ def lkj_cholesky(key: Key, dim: int, eta: ArrayLike, shape: Shape | None = None,
     rows = (*batch, dim - 1)
     alpha, beta = 0.5 * i, eta[..., None] + 0.5 * (dim - 1.0 - i)
     logit = log_standard_gamma(k_row, alpha, rows) - log_standard_gamma(k_diagonal, beta, rows, pathwise=pathwise)
-    length, diagonal = mx.exp(0.5 * log_sigmoid(logit)), mx.exp(0.5 * log_sigmoid(-logit))
+    length, diagonal = exp(0.5 * log_sigmoid(logit)), exp(0.5 * log_sigmoid(-logit))
     normals = mx.random.normal((*rows, dim), key=k_direction) * mx.tri(dim - 1, dim)
     size = mx.rsqrt(mx.maximum(mx.square(normals).sum(axis=-1), 1e-30))
     below = mx.pad(normals * (length * size)[..., None], [(0, 0)] * len(batch) + [(1, 0), (0, 0)])

@@ -15,8 +15,8 @@ the last place of max(|f|, 1).
 
 MLX sets these limits: ``mx.exp`` loses 0.3 ulp for each unit of ``|x|`` (57 ulp at -77, and 0 below -87.3) and has
 float32 accuracy in float64, as have ``mx.erf``, ``mx.erfinv``, ``mx.logaddexp``, ``mx.sigmoid``, ``mx.sin``
-(``common.exp`` goes around it); ``mx.erf`` is absolute only (0 below 1e-8). ``log``, ``log1p``, ``expm1`` are within
-1 ulp.
+(``elementary.exp`` goes around it, in float32 for large arrays); ``mx.erf`` is absolute only (0 below 1e-8). ``log``,
+``log1p``, ``expm1`` are within 1 ulp.
 """
 
 from genmlx.numerics.special.bessel import bessel_ratio, log_i0, log_i0e, log_i1, log_i1e, log_iv, log_ive

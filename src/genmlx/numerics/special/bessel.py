@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 import mlx.core as mx
 
-from genmlx.numerics.special.common import HALF_LOG_2PI, exp, polynomial, promote
+from genmlx.numerics.special.common import HALF_LOG_2PI, polynomial, promote
+from genmlx.numerics.special.elementary import exp, expm1, log1p
 from genmlx.numerics.types import Array, ArrayLike
 
 __all__ = ["bessel_ratio", "log_i0", "log_i0e", "log_i1", "log_i1e", "log_iv", "log_ive"]
@@ -130,7 +131,7 @@ def log_i0(x: ArrayLike) -> Array:
         Abramowitz and Stegun, Handbook of Mathematical Functions, 9.6.12, 9.7.1.
     """
     fit = _fit(x, _NEAR_0, _FAR_0)
-    return mx.where(fit.near, mx.log1p(fit.power), fit.z + fit.far)
+    return mx.where(fit.near, log1p(fit.power), fit.z + fit.far)
 
 
 def log_i0e(x: ArrayLike) -> Array:
@@ -141,7 +142,7 @@ def log_i0e(x: ArrayLike) -> Array:
         array(-7.82669, dtype=float32)
     """
     fit = _fit(x, _NEAR_0, _FAR_0)
-    return mx.where(fit.near, mx.log1p(fit.power) - fit.z, fit.far)
+    return mx.where(fit.near, log1p(fit.power) - fit.z, fit.far)
 
 
 def log_i1(x: ArrayLike) -> Array:
@@ -184,11 +185,11 @@ def ratio_complement(x: Array) -> Array:
     """1 - I1(x) / I0(x) for x >= 0, of relative accuracy where it is small."""
     zero, one = _fit(x, _NEAR_0, _FAR_0), _fit(x, _NEAR_1, _FAR_1)
     near = 0.5 * mx.where(zero.near, x, 1.0) * (1.0 + one.power) / (1.0 + zero.power)
-    return mx.where(zero.near, 1.0 - near, -mx.expm1(one.series - zero.series))
+    return mx.where(zero.near, 1.0 - near, -expm1(one.series - zero.series))
 
 
 def _log_near_1(fit: Fit) -> Array:
-    return mx.log1p(fit.power) + mx.log(0.5 * mx.where(fit.near, fit.z, 1.0))
+    return log1p(fit.power) + mx.log(0.5 * mx.where(fit.near, fit.z, 1.0))
 
 
 def _fit(x: ArrayLike, near_fit: dict[mx.Dtype, tuple[float, ...]], far_fit: dict[mx.Dtype, tuple[float, ...]]) -> Fit:
@@ -247,8 +248,8 @@ def log_ive(v: ArrayLike, x: ArrayLike) -> Array:
         product = product * (ratio * scale)
 
     moderate = z > 1e-3 * top
-    log_base = mx.where(moderate, -mx.log1p((top + excess) / mx.where(moderate, z, top)), mx.log(z) - mx.log(top + s))
-    steps = float(n) * mx.log1p((top - excess) / (top + s)) - mx.log(product)
+    log_base = mx.where(moderate, -log1p((top + excess) / mx.where(moderate, z, top)), mx.log(z) - mx.log(top + s))
+    steps = float(n) * log1p((top - excess) / (top + s)) - mx.log(product)
     series = _olver(w, p, _OLVER[:terms])
     value = v * log_base + excess + (steps + series - 0.5 * mx.log(s) - HALF_LOG_2PI)
     at_zero = mx.where(mx.logical_and(x == 0.0, v >= 0.0), mx.where(v > 0.0, -math.inf, 0.0), math.nan)

@@ -1,4 +1,4 @@
-"""What the special functions share: the dtype of the arguments, constants, polynomials, exp."""
+"""What the special functions share: the dtype of the arguments, constants, polynomials."""
 
 import math
 from collections.abc import Callable
@@ -8,7 +8,7 @@ import mlx.core as mx
 
 from genmlx.numerics.types import Array, ArrayLike
 
-__all__ = ["HALF_LOG_2PI", "LOG_2", "exp", "exp2", "path_integral", "polynomial", "promote"]
+__all__ = ["HALF_LOG_2PI", "LOG_2", "path_integral", "polynomial", "promote"]
 
 LOG_2 = math.log(2.0)
 HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
@@ -46,24 +46,3 @@ def path_integral(slope: Callable[..., tuple[Array, ...]], *args: Array) -> Arra
         for step, s in zip(steps, slopes, strict=True):
             total = total + 0.5 * step * s
     return total
-
-
-def exp(x: Array) -> Array:
-    """e^x in the precision of x: ``mx.exp`` has that of float32 always. Its derivatives are right up to the sixth."""
-    return mx.exp(x) if x.dtype == mx.float32 else _power(math.e, 1.0, x, 6)
-
-
-def exp2(x: Array) -> Array:
-    """2^x: on the CPU ``mx.power`` has three times the speed of ``mx.exp``. Derivatives up to the third."""
-    return _power(2.0, LOG_2, x, 3)
-
-
-def _power(base: float, log_base: float, x: Array, order: int) -> Array:
-    # The third derivative of mx.power in its exponent is wrong in MLX 0.32. A polynomial has derivatives in its place.
-    x = mx.clip(x, -3000.0, 3000.0)  # no inf - inf
-    frozen = mx.stop_gradient(x)
-    h = (x - frozen) * log_base
-    series = 1.0 + h * (1.0 / order)
-    for k in range(order - 1, 0, -1):
-        series = 1.0 + h * (1.0 / k) * series
-    return mx.power(base, frozen) * series

@@ -5,6 +5,7 @@ import math
 import mlx.core as mx
 
 from genmlx.numerics.special.common import HALF_LOG_2PI, polynomial, promote
+from genmlx.numerics.special.elementary import log1p
 from genmlx.numerics.types import Array, ArrayLike
 
 __all__ = ["betaln", "binet", "digamma", "lgamma", "log_binomial", "trigamma"]
@@ -81,7 +82,7 @@ def binet_difference(x: Array, s: Array) -> Array:
 
 def lgamma_small(w: Array) -> Array:
     """log Γ(1 + w) for 0 <= w <= 3/2, of full relative accuracy beside its zeros at 0 and 1."""
-    return w * (w - 1.0) * polynomial(_LGAMMA[w.dtype], mx.log1p(w))
+    return w * (w - 1.0) * polynomial(_LGAMMA[w.dtype], log1p(w))
 
 
 def lgamma(x: ArrayLike) -> Array:
@@ -183,7 +184,7 @@ def betaln(a: ArrayLike, b: ArrayLike) -> Array:
     by_s = mx.where(lift_s, (total / t) * ((total + 1.0) / t) * s * (s / (s0 + 1.0)), 1.0)
     log_low = mx.log(mx.where(lift_s, s0, 1.0))  # apart, for the slope of 1/s0 overflows at 1e-20
     total = s + t
-    stirling = s0 * mx.log(q) - (total - 0.5) * mx.log1p(q) + mx.log(by_s * by_t * mx.rsqrt(s)) - log_low
+    stirling = s0 * mx.log(q) - (total - 0.5) * log1p(q) + mx.log(by_s * by_t * mx.rsqrt(s)) - log_low
     return stirling + (HALF_LOG_2PI + (binet(s) + binet(t) - binet(total)))
 
 
@@ -197,4 +198,4 @@ def log_binomial(n: ArrayLike, k: ArrayLike) -> Array:
         array(4.78749, dtype=float32)
     """
     n, k = promote(n, k)
-    return -mx.log1p(n) - betaln(n - k + 1.0, k + 1.0)
+    return -log1p(n) - betaln(n - k + 1.0, k + 1.0)

@@ -16,7 +16,8 @@ from typing import NamedTuple
 
 import mlx.core as mx
 
-from genmlx.numerics.special.common import HALF_LOG_2PI, exp, exp2, promote
+from genmlx.numerics.special.common import HALF_LOG_2PI, promote
+from genmlx.numerics.special.elementary import exp, exp2, expm1, log1p
 from genmlx.numerics.special.gamma import betaln, binet, binet_difference, lgamma_small
 from genmlx.numerics.special.incomplete_gamma import log_gamma_start, rough_quantile
 from genmlx.numerics.special.tails import DEPTH, SMALLEST, deviance, nodes, omega, product_difference
@@ -85,7 +86,7 @@ def beta_tail(a: Array, b: Array, x: Array) -> Tail:
     """The smaller tail at x and the density there; differentiable in a and b to any order, and constant in x."""
     x = mx.stop_gradient(mx.clip(x, SMALLEST[x.dtype], _BELOW_ONE[x.dtype]))
     y = 1.0 - x
-    log_x, log_y = mx.log(x), mx.log1p(-x)
+    log_x, log_y = mx.log(x), log1p(-x)
     swap = a > b
     s, t = mx.where(swap, b, a), mx.where(swap, a, b)
     z, w = mx.where(swap, y, x), mx.where(swap, x, y)
@@ -109,7 +110,7 @@ def beta_tail(a: Array, b: Array, x: Array) -> Tail:
     v = -end * at
     zv, wv = z0 * v, w0 * v
     excess = zv * wv * (z0 * omega(-zv) + w0 * omega(wv))
-    exponent = (_LOG2_E * kappa) * v - (_LOG2_E * total) * mx.log1p(excess)
+    exponent = (_LOG2_E * kappa) * v - (_LOG2_E * total) * log1p(excess)
     integral = end * (exp2(exponent) * weights).sum(axis=0)
     series = (p + float(n)) * integral
     for k in range(n, 0, -1):
@@ -123,7 +124,7 @@ def beta_tail(a: Array, b: Array, x: Array) -> Tail:
     for k in range(2, _SERIES[x.dtype] + 1):
         term = term * ((float(k) - small_t) * (1.0 / k)) * small_z
         further = further + term / (small_s + float(k))
-    less = mx.expm1(mx.where(tiny, u, 0.0))
+    less = expm1(mx.where(tiny, u, 0.0))
     knee = -less - (less + 1.0) * small_s * further
 
     value = mx.where(shoulder, knee, exp(log_power) * factor)
@@ -140,9 +141,9 @@ def _log_power(
     # log Γ(t + s) - log Γ(t) = s log t + what is below, by Stirling's formula; t is raised by 2 below 2.
     raised = t < 2.0
     up = mx.where(raised, t + 2.0, t)
-    step = (low + up - 0.5) * mx.log1p(low / up) - low + binet_difference(up, low)
+    step = (low + up - 0.5) * log1p(low / up) - low + binet_difference(up, low)
     back = mx.where(raised, t, 1.0)
-    step = step - mx.where(raised, mx.log1p(low * (1.0 + 2.0 * back + low) / (back * (back + 1.0))), 0.0)
+    step = step - mx.where(raised, log1p(low * (1.0 + 2.0 * back + low) / (back * (back + 1.0))), 0.0)
     u = low * (log_z + mx.log(up)) + step - lgamma_small(low)
     near = u + mx.where(small, t, 1.0) * log_w
     # Above 3/2 by Stirling's formula for Γ(s + 1), Γ(t + 1): the deviance of the odds, where it cancels.
@@ -164,7 +165,7 @@ def _end(p: Array, q: Array, z: Array, w: Array, kappa: Array) -> Array:
     s = 4.0 * depth / (mx.sqrt(mx.square(b) + (8.0 * depth) * (kappa + total * z * w)) - b)
     s = mx.minimum(s, (depth - total * mx.log(w + z * exp(-s))) / p)
     for _ in range(2):
-        s = mx.minimum(s, mx.log((mx.expm1(mx.minimum((depth + q * s) / total, 80.0)) + w) / w))
+        s = mx.minimum(s, mx.log((expm1(mx.minimum((depth + q * s) / total, 80.0)) + w) / w))
     return s
 
 
@@ -221,7 +222,7 @@ def beta_quantile(a: Array, b: Array, p: Array, q: Array) -> Array:
 def _log_tail(a: Array, b: Array, log_target: Array, v: Array, lower: Array) -> tuple[Array, Array, Array, Tail]:
     """Of F(v) = log tail at log odds v: (F - log target) / F', F', F''/F', and the tail."""
     t = beta_tail(a, b, 1.0 / (1.0 + exp(-v)))
-    log_tail = mx.where(mx.equal(t.lower, lower), t.log_value, mx.log1p(-mx.minimum(t.value, 0.999)))
+    log_tail = mx.where(mx.equal(t.lower, lower), t.log_value, log1p(-mx.minimum(t.value, 0.999)))
     r = exp(mx.clip(t.log_density - log_tail, -80.0, 80.0))
     slope = mx.where(lower, r, -r)
     return (log_tail - log_target) / slope, slope, (a * t.y - b * t.x) - slope, t
@@ -232,7 +233,7 @@ def _start(a: Array, b: Array, log_target: Array, lower: Array) -> Array:
     # Exchanged, so that it is the lower tail of (c, d) that is known.
     c, d = mx.where(lower, a, b), mx.where(lower, b, a)
     log_beta = betaln(c, d)
-    log_rest = mx.log1p(-exp(log_target))
+    log_rest = log1p(-exp(log_target))
 
     # Leading terms at 0 and at 1, with one correction.
     near_0, size_0 = _leading(c, d, log_target, log_beta)
@@ -250,7 +251,7 @@ def _start(a: Array, b: Array, log_target: Array, lower: Array) -> Array:
     small, large = mx.where(exchanged, d, c), mx.where(exchanged, c, d)
     log_g = log_gamma_start(small, log_target, mx.logical_not(exchanged)) - mx.log(large + 0.5 * (small - 1.0))
     g = exp(mx.clip(log_g, -80.0, 4.0))
-    odds = mx.log(mx.expm1(g))
+    odds = mx.log(expm1(g))
     wise = mx.where(exchanged, -odds, odds)
 
     other = mx.where(size_1 < 0.3, -near_1, mx.where(mx.maximum(c, d) < 1.0, 0.0, wise))
@@ -265,4 +266,4 @@ def _leading(c: Array, d: Array, log_p: Array, log_beta: Array) -> tuple[Array, 
     x = exp(mx.clip(log_x, -80.0, 0.0))
     corrected = mx.minimum(log_x + (d - 1.0) * x / (c + 1.0), -1e-3)
     size = mx.where(log_x < -0.1, mx.maximum(d, 1.0) * x / (c + 1.0), 1.0)
-    return corrected - mx.log(-mx.expm1(corrected)), size
+    return corrected - mx.log(-expm1(corrected)), size

@@ -20,7 +20,8 @@ from typing import NamedTuple
 
 import mlx.core as mx
 
-from genmlx.numerics.special.common import HALF_LOG_2PI, exp, exp2, promote
+from genmlx.numerics.special.common import HALF_LOG_2PI, promote
+from genmlx.numerics.special.elementary import exp, exp2, expm1, log1p
 from genmlx.numerics.special.gamma import binet, lgamma, lgamma_small
 from genmlx.numerics.special.tails import DEPTH, SMALLEST, deviance, nodes, omega
 from genmlx.numerics.types import Array, ArrayLike
@@ -112,7 +113,7 @@ def gamma_tail(a: Array, x: Array) -> Tail:
     for k in range(2, _SERIES[a.dtype] + 1):
         term = term * small * (-1.0 / k)
         alternating = alternating + term / (small_a + float(k))
-    less = mx.expm1(mx.where(tiny, u, 0.0))
+    less = expm1(mx.where(tiny, u, 0.0))
     knee = -less - (less + 1.0) * small_a * alternating
 
     shoulder = mx.logical_and(tiny, mx.logical_not(lower))
@@ -141,7 +142,7 @@ def _end(a: Array, x: Array, kappa: Array, lower: Array, n: int) -> Array:
     b = depth - 2.0 * kappa
     left = 4.0 * depth / (mx.sqrt(mx.square(b) + (8.0 * depth) * (a + float(n))) - b)
     right = 2.0 * depth / (mx.sqrt(mx.square(kappa) + (2.0 * depth) * x) - kappa)
-    return mx.where(lower, -left, mx.log1p((depth + a * right) / x))
+    return mx.where(lower, -left, log1p((depth + a * right) / x))
 
 
 def _integral_of_density(t: Tail, a: Array, x: Array) -> Array:
@@ -204,7 +205,7 @@ def gamma_quantile(a: Array, p: Array, q: Array) -> Array:
     target = mx.where(inside, mx.where(lower, p, q), 0.25)
     least = SMALLEST[a.dtype]
     log_target = mx.where(target > least, mx.log(mx.where(target > least, target, 1.0)), math.log(least))
-    log_p = mx.where(lower, log_target, mx.log1p(-target))
+    log_p = mx.where(lower, log_target, log1p(-target))
     leading = (log_p + lgamma(a + 1.0)) / a  # log x for x -> 0
     frozen, log_frozen = mx.stop_gradient(a), mx.stop_gradient(log_target)
     log_x = _start(frozen, log_frozen, mx.stop_gradient(leading), lower)  # to 0.5
@@ -223,7 +224,7 @@ def gamma_quantile(a: Array, p: Array, q: Array) -> Array:
 def log_gamma_start(a: Array, log_target: Array, lower: Array) -> Array:
     """The logarithm of the quantile, to 0.5; without gradients."""
     a, log_target = mx.stop_gradient(a), mx.stop_gradient(log_target)
-    log_p = mx.where(lower, log_target, mx.log1p(-exp(log_target)))
+    log_p = mx.where(lower, log_target, log1p(-exp(log_target)))
     return _start(a, log_target, (log_p + lgamma(a + 1.0)) / a, lower)
 
 
@@ -273,4 +274,4 @@ def _newton(t: Tail, log_tail: Array, log_target: Array, lower: Array, a: Array)
 
 def _log_of(t: Tail, lower: Array) -> Array:
     """The logarithm of the lower tail, or of the upper one."""
-    return mx.where(mx.equal(t.lower, lower), t.log_value, mx.log1p(-mx.minimum(t.value, 0.999)))
+    return mx.where(mx.equal(t.lower, lower), t.log_value, log1p(-mx.minimum(t.value, 0.999)))

@@ -4,7 +4,8 @@ import math
 
 import mlx.core as mx
 
-from genmlx.numerics.special.common import LOG_2, exp, promote
+from genmlx.numerics.special.common import LOG_2, promote
+from genmlx.numerics.special.elementary import exp, exp_parts, expm1, is_large, log1p
 from genmlx.numerics.types import Array, ArrayLike
 
 __all__ = ["log1mexp", "log_sigmoid", "logdiffexp", "logit", "logsumexp", "softplus", "xlog1py", "xlogy"]
@@ -31,7 +32,7 @@ def xlog1py(x: ArrayLike, y: ArrayLike) -> Array:
         array(-1.38629, dtype=float32)
     """
     x, y = promote(x, y)
-    return x * mx.log1p(mx.where(mx.logical_and(x == 0.0, y == -1.0), 0.0, y))
+    return x * log1p(mx.where(mx.logical_and(x == 0.0, y == -1.0), 0.0, y))
 
 
 def log1mexp(x: ArrayLike) -> Array:
@@ -47,8 +48,15 @@ def log1mexp(x: ArrayLike) -> Array:
         Maechler, Accurately computing log(1 - exp(-|a|)), vignette of the R package Rmpfr (2012).
     """
     (x,) = promote(x)
+    if is_large(x):
+        # One logarithm with Kahan's correction in place of two: where the difference w is near 1.
+        two_to_k, rest = exp_parts(-x)
+        product = two_to_k * rest
+        w = (1.0 - two_to_k) - product
+        missed = (((1.0 - w) - (product + two_to_k)) / mx.maximum(w, 0.25)) * (x > LOG_2)
+        return mx.log(w) + mx.stop_gradient(missed)
     small = x < LOG_2
-    return mx.where(small, mx.log(-mx.expm1(-x)), mx.log1p(-exp(-mx.where(small, 1.0, x))))
+    return mx.where(small, mx.log(-expm1(-x)), log1p(-exp(-mx.where(small, 1.0, x))))
 
 
 def logdiffexp(a: ArrayLike, b: ArrayLike) -> Array:
@@ -81,10 +89,14 @@ def softplus(x: ArrayLike) -> Array:
         array(0.693147, dtype=float32)
     """
     (x,) = promote(x)
+    if is_large(x):
+        # With y = max(x, 0), x - 2y is -|x|, and has the right slope at 0 whichever one mx.maximum has there.
+        centre = mx.clip(x, -100.0, 100.0)
+        return mx.maximum(x, 0.0) + log1p(exp(centre - 2.0 * mx.maximum(centre, 0.0)))
     if x.dtype == mx.float32:
         return mx.logaddexp(x, 0.0)
     positive = x > 0.0
-    return mx.where(positive, x, 0.0) + mx.log1p(exp(mx.where(positive, -x, x)))
+    return mx.where(positive, x, 0.0) + log1p(exp(mx.where(positive, -x, x)))
 
 
 def log_sigmoid(x: ArrayLike) -> Array:
@@ -106,4 +118,4 @@ def logit(p: ArrayLike) -> Array:
         array(1.09861, dtype=float32)
     """
     (p,) = promote(p)
-    return mx.log(p) - mx.log1p(-p)
+    return mx.log(p) - log1p(-p)

@@ -4,7 +4,8 @@ import math
 
 import mlx.core as mx
 
-from genmlx.numerics.special.common import HALF_LOG_2PI, LOG_2, exp, polynomial, promote
+from genmlx.numerics.special.common import HALF_LOG_2PI, LOG_2, polynomial, promote
+from genmlx.numerics.special.elementary import exp, expm1, log1p
 from genmlx.numerics.types import Array, ArrayLike
 
 __all__ = ["erfc", "erfcx", "log_erfc", "log_ndtr", "ndtr", "ndtri", "ndtri_exp"]
@@ -65,7 +66,7 @@ def log_ndtr(x: ArrayLike) -> Array:
     """
     (x,) = promote(x)
     negative, tail = _log_tail(x)
-    return mx.where(negative, tail, mx.log1p(-exp(tail)))  # Q(|x|) <= 1/2: both branches are harmless
+    return mx.where(negative, tail, log1p(-exp(tail)))  # Q(|x|) <= 1/2: both branches are harmless
 
 
 def ndtr(x: ArrayLike) -> Array:
@@ -108,7 +109,7 @@ def ndtri_exp(log_p: ArrayLike) -> Array:
     """
     (log_p,) = promote(log_p)
     lower = log_p < -LOG_2
-    z = _tail_quantile(mx.where(lower, -log_p - LOG_2, -mx.log(-2.0 * mx.expm1(log_p))))
+    z = _tail_quantile(mx.where(lower, -log_p - LOG_2, -mx.log(-2.0 * expm1(log_p))))
     return mx.where(lower, -z, z)
 
 

@@ -4,7 +4,8 @@ import math
 
 import mlx.core as mx
 
-from genmlx.numerics.special.common import HALF_LOG_2PI, exp, exp2, path_integral, promote
+from genmlx.numerics.special.common import HALF_LOG_2PI, path_integral, promote
+from genmlx.numerics.special.elementary import exp, exp2
 from genmlx.numerics.special.normal import ndtr, scaled_tail
 from genmlx.numerics.special.tails import DEPTH, nodes
 from genmlx.numerics.types import Array, ArrayLike

@@ -12,6 +12,7 @@ import mlx.core as mx
 import numpy as np
 
 from genmlx.numerics.special.common import polynomial
+from genmlx.numerics.special.elementary import log1p
 from genmlx.numerics.types import Array
 
 __all__ = ["DEPTH", "SMALLEST", "deviance", "nodes", "omega", "product_difference"]
@@ -70,8 +71,8 @@ def deviance(y: Array, y0: Array, difference: Array) -> Array:
     # The logarithm of a constant and relative changes: second derivatives of log(y0 / y) overflow at 1e-20.
     least = SMALLEST[y.dtype]
     fixed, fixed0 = mx.stop_gradient(y), mx.stop_gradient(mx.maximum(y0, least))
-    log_ratio = mx.log(mx.maximum(fixed0 / fixed, least)) + mx.log1p((y0 - mx.stop_gradient(y0)) / fixed0)
-    log_ratio = log_ratio - mx.log1p((y - fixed) / fixed)
+    log_ratio = mx.log(mx.maximum(fixed0 / fixed, least)) + log1p((y0 - mx.stop_gradient(y0)) / fixed0)
+    log_ratio = log_ratio - log1p((y - fixed) / fixed)
     return mx.where(near, series, -y * log_ratio - difference)
 
 
