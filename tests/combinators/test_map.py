@@ -40,14 +40,15 @@ def test_the_score_is_the_sum_over_the_elements():
     assert_exact(trace.retval, trace[:, "y"])
 
 
-def test_one_changed_element_of_ten_thousand_is_one_execution():
-    xs = mx.arange(10_000) / 10_000.0
+@pytest.mark.parametrize("n", [200, pytest.param(10_000, marks=pytest.mark.slow)])
+def test_one_changed_element_is_one_execution(n):
+    xs = mx.arange(n) / 10_000.0
     trace = gm.Map(counted)(xs).simulate(key=0)
-    changed = mx.where(mx.arange(10_000) == 1234, 5.0, xs)
+    changed = mx.where(mx.arange(n) == 123, 5.0, xs)
     counts = fresh_counts()
-    result = trace.update(args=(changed,), argdiffs=(VectorDiff([1234]),))
+    result = trace.update(args=(changed,), argdiffs=(VectorDiff([123]),))
     assert counts == [5.0]
-    expected = stats.norm(5.0, 1.0).logpdf(trace[1234, "y"].item()) - trace.element(1234).score.item()
+    expected = stats.norm(5.0, 1.0).logpdf(trace[123, "y"].item()) - trace.element(123).score.item()
     assert_close(result.weight, expected, atol=1e-4)
     counts.clear()
     trace.update({77: {"y": 0.0}}, args=(xs,), argdiffs=(NoChange,))

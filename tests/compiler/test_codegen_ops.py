@@ -102,7 +102,9 @@ def comparable(name: str, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return (x != -np.inf) | (y != 0.5) if name == "power" else np.ones(x.shape, bool)
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(
+    "dtype", [d if d in {"bool", "int32", "float32"} else pytest.param(d, marks=pytest.mark.slow) for d in DTYPES]
+)
 def test_elementwise_operations_at_all_pairs_of_edges(dtype):
     x, y, flags = pairs(dtype)
     region, names = all_elementwise(dtype, x.shape)
@@ -146,7 +148,10 @@ def test_casts_between_all_types():
             np.testing.assert_array_equal(a, e, err_msg=f"{case.name} to {target}")
 
 
-@pytest.mark.parametrize("shape", [(), (1,), (0,), (2, 0, 3), (1, 4, 1), (3, 5), (33,)])
+@pytest.mark.parametrize(
+    "shape",
+    [(), (2, 0, 3), (3, 5), *(pytest.param(s, marks=pytest.mark.slow) for s in ((1,), (0,), (1, 4, 1), (33,)))],
+)
 def test_elementwise_shapes(shape):
     rng = np.random.default_rng(1)
     cases = []

@@ -182,6 +182,7 @@ def elsewhere(tmp_path_factory):
 
 @pytest.mark.slow
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="flags of x86-64")
+@pytest.mark.slow
 @pytest.mark.parametrize("scalar", ["f32", "f64"])
 @pytest.mark.parametrize("name", UNARY)
 def test_neither_contraction_nor_registers_change_a_bit(library, elsewhere, name, scalar):

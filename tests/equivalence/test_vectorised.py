@@ -16,13 +16,14 @@ from genmlx.core.selection import ALL, NONE
 from genmlx.numerics.errors import ControlFlowError
 from genmlx.numerics.random import split
 from genmlx.numerics.transforms import one_by_one
-from helpers.registry import BATCHED, ENTRIES, entries
+from helpers.registry import BATCHED, ENTRIES, entries, is_slow
 from helpers.tolerances import assert_close, assert_exact
 from helpers.traces import Prior, assert_same_choices, assert_same_tree, assert_weight, at, halves, paths_of
 
 N = BATCHED
 # Executions of different branches cannot be stacked when they run one by one: tests/combinators compares those.
-VECTORISED = entries(lambda e: e.vectorises and not e.blends and "batched" not in e.name)
+NAMES = entries(lambda e: e.vectorises and not e.blends and "batched" not in e.name)
+VECTORISED = [pytest.param(name, marks=pytest.mark.slow) if is_slow(name) else name for name in NAMES]
 
 
 def both(name):
@@ -164,7 +165,7 @@ def test_what_cannot_be_vectorised_says_so_and_never_runs_wrongly(name):
 def test_some_results_differ_between_executions():
     """The comparisons above would hold for N copies of one execution."""
     different = 0
-    random = [name for name in VECTORISED if not ENTRIES[name].deterministic]
+    random = [name for name in NAMES if not ENTRIES[name].deterministic]
     for name in random:
         entry, fast, _ = both(name)
         trace = fast.simulate(gm.key(1), entry.args)

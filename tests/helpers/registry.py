@@ -33,7 +33,7 @@ from genmlx.core.batched import Batched
 from genmlx.core.gfi import GenerativeFunction
 from genmlx.numerics import domains
 
-__all__ = ["BATCHED", "ENTRIES", "ENTRY_NAMES", "Entry", "entries"]
+__all__ = ["BATCHED", "ENTRIES", "ENTRY_NAMES", "Entry", "entries", "is_slow"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -707,3 +707,13 @@ def entries(keep: Callable[[Entry], bool]) -> list[str]:
     found = [name for name, entry in ENTRIES.items() if keep(entry)]
     assert found, "no entry is left, and a test of nothing would pass"
     return found
+
+
+# Combinators of combinators, and cases beside the plain one: what is tried on each entry is slow for these.
+_SLOW = ("map of a ", "map of calls", "map of an ", "switch of ", "switch over", "scan of ", "in a map", "recursion by")
+_SLOW += ("that grows", "that shrinks", "map of factors", "of one step", "of nothing", "unfold of a ", "goes")
+
+
+def is_slow(name: str) -> bool:
+    """Whether the tests of an entry are left to the slow ones."""
+    return any(part in name for part in _SLOW)

@@ -15,7 +15,7 @@ from genmlx.core.choicemap import EMPTY
 from genmlx.core.diff import NoChange, UnknownChange
 from genmlx.core.selection import ALL, NONE
 from genmlx.numerics.errors import ConstraintError
-from helpers.registry import ENTRIES, ENTRY_NAMES, Entry, entries
+from helpers.registry import ENTRIES, ENTRY_NAMES, Entry, entries, is_slow
 from helpers.tolerances import assert_exact
 from helpers.traces import (
     Prior,
@@ -39,7 +39,7 @@ def every(keep=lambda entry: True, keys=2):
 
     def cases(name):
         n = 1 if "batched" in name else 2 * keys if ENTRIES[name].branches else keys
-        marks = [() if i < (n + 1) // 2 else pytest.mark.slow for i in range(n)]
+        marks = [() if i < (n + 1) // 2 and not is_slow(name) else pytest.mark.slow for i in range(n)]
         return [pytest.param(name, 11 + i, marks=mark) for i, mark in enumerate(marks)]
 
     return pytest.mark.parametrize(("name", "seed"), [case for name in entries(keep) for case in cases(name)])
@@ -47,7 +47,8 @@ def every(keep=lambda entry: True, keys=2):
 
 def each(keep=lambda entry: True):
     """Run the test once on each entry of the registry."""
-    return pytest.mark.parametrize("name", entries(keep))
+    names = [pytest.param(n, marks=pytest.mark.slow) if is_slow(n) else n for n in entries(keep)]
+    return pytest.mark.parametrize("name", names)
 
 
 def simulated(entry: Entry, seed: int):
