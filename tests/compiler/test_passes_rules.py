@@ -616,3 +616,11 @@ def test_an_array_that_is_used_otherwise_is_not_written_again():
     other = b("slice_update", once, v, starts=(4,), sizes=(4,), steps=(1,), kind="none")
     region = b.finish(b("slice_update", other, b("exp", u), **at, kind="sum"), once)
     assert [op.name for op in optimise(region).ops] == ["slice_update", "slice_update", "exp", "slice_update"]
+
+
+def test_the_absolute_value_of_a_negative_unsigned_integer_stays():
+    b = Builder()
+    x = b.parameter(Type("uint32"))
+    region = b.finish(b("abs", b("negative", x)))
+    (value,) = interpret(optimise(region), [np.array(5, np.uint32)])
+    assert value == 2**32 - 5

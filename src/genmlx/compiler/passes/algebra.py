@@ -192,7 +192,7 @@ RULES = table(
         # Signs.
         rule("negative(negative(x)) -> x"),
         rule("abs(x) -> x", "float", when=_x_non_negative),
-        rule("abs(negative(x)) -> abs(x)"),
+        rule("abs(negative(x)) -> abs(x)", "float"),  # of unsigned integers it is the negative
         rule("abs(abs(x)) -> abs(x)"),
         rule("square(negative(x)) -> square(x)"),
         rule("square(abs(x)) -> square(x)"),
