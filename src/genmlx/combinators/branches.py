@@ -18,6 +18,7 @@ from typing import Any
 
 import mlx.core as mx
 
+from genmlx.control.trees import as_arrays
 from genmlx.core.choicemap import EMPTY, ChoiceMap, Group, Lanes, Leaf, Stack
 from genmlx.core.selection import NONE, Selection
 from genmlx.numerics.errors import AddressError, GenMLXError, ShapeError, UsageError
@@ -63,7 +64,7 @@ def returned(index: Array, values: Sequence[Tree], name: str) -> Tree:
         UsageError: two branches return different structures.
         ShapeError: they return arrays of different shapes.
     """
-    split = [split_arrays(_numbers_as_arrays(value)) for value in values]
+    split = [split_arrays(as_arrays(value)) for value in values]
     arrays, structure = split[0]
     for k, (others, other) in enumerate(split):
         if not same_structure(structure, other):
@@ -85,11 +86,6 @@ def _kind(value: Tree) -> str:
     """A return value whose arrays may have no value yet."""
     leaves, treedef = flatten(value)
     return repr(unflatten(treedef, [f"array{x.shape}" if isinstance(x, mx.array) else x for x in leaves]))
-
-
-def _numbers_as_arrays(tree: Tree) -> Tree:
-    leaves, treedef = flatten(tree)
-    return unflatten(treedef, [mx.array(x) if isinstance(x, bool | int | float) else x for x in leaves])
 
 
 # ---- choices ---------------------------------------------------------------------------------------------------------

@@ -11,24 +11,29 @@ one (`run`). So what is not touched costs nothing but its place in memory.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import mlx.core as mx
 
 from genmlx import control
 from genmlx.control import is_capturing
+from genmlx.control.trees import as_arrays
 from genmlx.core.choicemap import EMPTY, ChoiceMap, Group, Stack
 from genmlx.core.gfi import zero
 from genmlx.core.selection import ALL, NONE, Selection
 from genmlx.core.trace import Trace
-from genmlx.numerics.errors import ConstraintError, ControlFlowError, GenMLXError
+from genmlx.numerics.errors import ConstraintError, ControlFlowError, GenMLXError, ShapeError
 from genmlx.numerics.pytree import Structure, join_arrays, map_arrays, record, same_structure, split_arrays
 from genmlx.numerics.transforms import vmap
 from genmlx.numerics.types import Array, Tree
 
+if TYPE_CHECKING:
+    from genmlx.core.gfi import GenerativeFunction
+
 __all__ = [
     "Done",
     "Elements",
+    "ElementsTrace",
     "Indices",
     "Kept",
     "Listed",
@@ -42,6 +47,7 @@ __all__ = [
     "run",
     "run_on",
     "selection_groups",
+    "stacked_list",
     "subset",
     "total",
 ]
@@ -142,6 +148,44 @@ class Listed:
 Elements = Stacked | Listed
 
 
+class ElementsTrace(Trace):
+    """The trace of a function whose choices are those of many executions of a kernel, below their numbers.
+
+    Attributes:
+        elements: their traces.
+    """
+
+    __slots__ = ("_choices", "elements")
+
+    def __init__(
+        self, gen_fn: GenerativeFunction, args: tuple[Any, ...] | None, retval: Tree, score: Array, elements: Elements
+    ) -> None:
+        super().__init__(gen_fn, args, retval, score)
+        self.elements = elements
+        self._choices: ChoiceMap | None = None
+
+    @property
+    def choices(self) -> ChoiceMap:
+        if self._choices is None:
+            self._choices = self.elements.choices()
+        return self._choices
+
+    def with_args(self, args: tuple[Any, ...] | None) -> Self:
+        return type(self)(self.gen_fn, args, self.retval, self.score, self.elements)
+
+    def factor_score(self) -> Array | None:
+        parts = self.elements.factor_scores
+        return None if parts is None else parts.sum(axis=-1)
+
+    def __len__(self) -> int:
+        return len(self.elements)
+
+    def _at(self, i: int, what: str) -> Trace:
+        if not -len(self) <= i < len(self):
+            raise IndexError(f"{what} {i} of {len(self)}")
+        return self.elements.at(i % len(self))
+
+
 class Part(NamedTuple):
     """The executions at some indices."""
 
@@ -218,15 +262,43 @@ def gathered(tree: Tree, indices: Indices, n: int) -> Any:
     return map_arrays(lambda a: mx.take(a, rows, axis=0), tree)
 
 
+def stacked_list(values: list[Any], what: str) -> Tree:
+    """A list given by the user as arrays with a leading axis: of numbers, of arrays, or of trees of them.
+
+    Args:
+        values: the list.
+        what: its entries are, for the error.
+
+    Raises:
+        ShapeError: they are not alike.
+    """
+    if not values:
+        return mx.zeros((0,))
+    trees = [as_arrays(v) for v in values]
+    odd = _unlike_the_first(trees)
+    if odd is not None:
+        raise ShapeError(f"{what} 0 and {odd} of a list have different structures or shapes", fix="one for all")
+    return _stacked(trees)
+
+
 def _stacked_or_list(values: list[Any]) -> Tree:
-    split = [split_arrays(v) for v in values]
-    if not split:
-        return []
-    arrays, structure = split[0]
-    for others, other in split[1:]:
+    return values if not values or _unlike_the_first(values) is not None else _stacked(values)
+
+
+def _unlike_the_first(trees: Sequence[Tree]) -> int | None:
+    """The number of the first tree whose structure or shapes are not those of the first one; None if there is none."""
+    arrays, structure = split_arrays(trees[0])
+    for i, tree in enumerate(trees):
+        others, other = split_arrays(tree)
         if not same_structure(structure, other) or [a.shape for a in arrays] != [b.shape for b in others]:
-            return values
-    return join_arrays(structure, [mx.stack(list(c)) for c in zip(*(arrays for arrays, _ in split), strict=True)])
+            return i
+    return None
+
+
+def _stacked(trees: Sequence[Tree]) -> Any:
+    """Trees that are alike, as one with a leading axis."""
+    split = [split_arrays(tree) for tree in trees]
+    return join_arrays(split[0][1], [mx.stack(list(c)) for c in zip(*(arrays for arrays, _ in split), strict=True)])
 
 
 # ---- running ---------------------------------------------------------------------------------------------------------
@@ -380,11 +452,6 @@ def constraint_groups(constraints: ChoiceMap, n: int, name: str) -> list[tuple[I
     return [(indices, _stacked(members)) for indices, members, _, _ in groups]
 
 
-def _stacked(members: Sequence[ChoiceMap]) -> ChoiceMap:
-    split = [split_arrays(m) for m in members]
-    return join_arrays(split[0][1], [mx.stack(list(c)) for c in zip(*(arrays for arrays, _ in split), strict=True)])
-
-
 def _check_indices(indices: Iterable[Any], n: int, name: str) -> None:
     for i in indices if not isinstance(indices, range) else indices[-1:]:
         if not isinstance(i, int) or not 0 <= i < n:
@@ -403,8 +470,11 @@ def subset(indices: Indices, given: ChoiceMap, kept: Callable[[int], bool]) -> t
 
 def selection_groups(selection: Selection, indices: Indices) -> list[tuple[Indices, Selection]]:
     """The indices by what is selected below them. Elements of which nothing is selected are there too."""
-    if selection.uniform or not len(indices):
-        return [(indices, selection.at(indices[0]))] if len(indices) else []
+    if not len(indices):
+        return []
+    alike = selection.over(indices) if isinstance(indices, range) else None
+    if alike is not None:
+        return [(indices, alike)]
     nothing: list[int] = []
     everything: list[int] = []
     others: list[tuple[Indices, Selection]] = []

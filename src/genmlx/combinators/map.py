@@ -9,6 +9,7 @@ import mlx.core as mx
 
 from genmlx.combinators.elements import (
     Elements,
+    ElementsTrace,
     Indices,
     Part,
     Stacked,
@@ -20,6 +21,7 @@ from genmlx.combinators.elements import (
     run,
     run_on,
     selection_groups,
+    stacked_list,
     subset,
     total,
 )
@@ -29,9 +31,9 @@ from genmlx.core.gfi import GenerativeFunction, unchanged_result, zero
 from genmlx.core.selection import NONE, Selection
 from genmlx.core.trace import AssessResult, GenerateResult, RegenerateResult, Trace, UpdateResult
 from genmlx.numerics.errors import ShapeError, UsageError
-from genmlx.numerics.pytree import flatten, join_arrays, map_arrays, record, same_structure, split_arrays, unflatten
+from genmlx.numerics.pytree import join_arrays, map_arrays, record, split_arrays
 from genmlx.numerics.random import split
-from genmlx.numerics.types import Array, Key, Tree
+from genmlx.numerics.types import Array, Key
 
 __all__ = ["Map", "MapTrace"]
 
@@ -39,43 +41,14 @@ Axes = int | None | tuple[int | None, ...]
 
 
 @record(lambda t: ((t.gen_fn, t.args, t.retval, t.score, t.elements), None), lambda _, children: MapTrace(*children))
-class MapTrace(Trace):
-    """The executions of a kernel, one for each element.
+class MapTrace(ElementsTrace):
+    """The executions of a kernel, one for each element."""
 
-    Attributes:
-        elements: their traces.
-    """
-
-    __slots__ = ("_choices", "elements")
-
-    def __init__(
-        self, gen_fn: GenerativeFunction, args: tuple[Any, ...] | None, retval: Tree, score: Array, elements: Elements
-    ) -> None:
-        super().__init__(gen_fn, args, retval, score)
-        self.elements = elements
-        self._choices: ChoiceMap | None = None
-
-    @property
-    def choices(self) -> ChoiceMap:
-        if self._choices is None:
-            self._choices = self.elements.choices()
-        return self._choices
-
-    def with_args(self, args: tuple[Any, ...] | None) -> MapTrace:
-        return MapTrace(self.gen_fn, args, self.retval, self.score, self.elements)
-
-    def factor_score(self) -> Array | None:
-        parts = self.elements.factor_scores
-        return None if parts is None else parts.sum(axis=-1)
-
-    def __len__(self) -> int:
-        return len(self.elements)
+    __slots__ = ()
 
     def element(self, i: int) -> Trace:
         """The trace of the kernel's execution for element ``i``."""
-        if not -len(self) <= i < len(self):
-            raise IndexError(f"element {i} of {len(self)}")
-        return self.elements.at(i % len(self))
+        return self._at(i, "element")
 
 
 class Map(GenerativeFunction):
@@ -123,7 +96,9 @@ class Map(GenerativeFunction):
         args = super().bind(args, kwargs)
         axes = self._axes(args)
         pairs = zip(args, axes, strict=True)
-        args = tuple([_sequence(a) if axis is not None and isinstance(a, list) else a for a, axis in pairs])
+        args = tuple(
+            [stacked_list(a, "elements") if axis is not None and isinstance(a, list) else a for a, axis in pairs]
+        )
         self._spread(args)  # the lengths agree
         return args
 
@@ -380,24 +355,6 @@ class Spread:
             for structure, part in self._parts
         ]
         return self._kernel.bind(tuple(args), {})
-
-
-def _sequence(elements: list[Any]) -> Tree:
-    """A list as arrays with a leading axis: of numbers, of arrays, or of trees of them."""
-    leaves = [split_arrays(_as_arrays(e)) for e in elements]
-    if not leaves:
-        return mx.zeros((0,))
-    arrays, structure = leaves[0]
-    for i, (others, other) in enumerate(leaves):
-        if not same_structure(structure, other) or [a.shape for a in arrays] != [b.shape for b in others]:
-            raise ShapeError(f"elements 0 and {i} of a list have different structures or shapes", fix="one for all")
-    return join_arrays(structure, [mx.stack(list(c)) for c in zip(*(a for a, _ in leaves), strict=True)])
-
-
-def _as_arrays(tree: Tree) -> Tree:
-    """Numbers in a tree as arrays."""
-    leaves, treedef = flatten(tree)
-    return unflatten(treedef, [mx.array(x) if isinstance(x, bool | int | float) else x for x in leaves])
 
 
 def _with_the_rest(groups: Groups, indices: Indices) -> list[tuple[Indices, ChoiceMap]]:

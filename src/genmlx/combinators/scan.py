@@ -7,14 +7,14 @@ from typing import Any
 import mlx.core as mx
 import numpy as np
 
-from genmlx.combinators.elements import Elements
+from genmlx.combinators.elements import Elements, stacked_list
 from genmlx.combinators.sequence import Changes, Recipe, Sequential, Steps, as_stacked
 from genmlx.combinators.steps import known_equal
 from genmlx.control.trees import as_arrays
 from genmlx.core.diff import NoChange, VectorDiff
 from genmlx.core.gfi import GenerativeFunction
 from genmlx.numerics.errors import ShapeError, UsageError
-from genmlx.numerics.pytree import join_arrays, same_structure, split_arrays
+from genmlx.numerics.pytree import same_structure, split_arrays
 from genmlx.numerics.types import Tree
 
 __all__ = ["Scan"]
@@ -67,7 +67,7 @@ class Scan(Sequential):
         if len(args) != 2:
             raise UsageError(f"{self.name} takes a carry and inputs, found {len(args)} arguments")
         carry, inputs = args
-        args = as_arrays(carry), _stacked_inputs(inputs) if isinstance(inputs, list) else inputs
+        args = as_arrays(carry), stacked_list(inputs, "inputs") if isinstance(inputs, list) else inputs
         self._steps(args)  # the lengths agree
         return args
 
@@ -126,16 +126,3 @@ def _different(was: Steps, now: Steps, n: int) -> list[int] | None:
     except ValueError:  # inside vmap or a gradient
         return None
     return np.flatnonzero(found).tolist()
-
-
-def _stacked_inputs(inputs: list[Any]) -> Tree:
-    """A list as arrays with a leading axis: of numbers, of arrays, or of trees of them."""
-    leaves = [split_arrays(as_arrays(x)) for x in inputs]
-    if not leaves:
-        return mx.zeros((0,))
-    arrays, structure = leaves[0]
-    for i, (others, other) in enumerate(leaves):
-        if not same_structure(structure, other) or [a.shape for a in arrays] != [b.shape for b in others]:
-            raise ShapeError(f"inputs 0 and {i} of a list have different structures or shapes", fix="one for all")
-    columns = zip(*(a for a, _ in leaves), strict=True)
-    return join_arrays(structure, [mx.stack(list(column)) for column in columns])

@@ -17,6 +17,7 @@ import mlx.core as mx
 from genmlx.combinators.elements import (
     Done,
     Elements,
+    ElementsTrace,
     Indices,
     Part,
     Stacked,
@@ -48,43 +49,14 @@ _PATIENCE = 16
 
 
 @record(lambda t: ((t.gen_fn, t.args, t.retval, t.score, t.elements), None), lambda _, c: SequenceTrace(*c))
-class SequenceTrace(Trace):
-    """The executions of a kernel, one for each step.
+class SequenceTrace(ElementsTrace):
+    """The executions of a kernel, one for each step."""
 
-    Attributes:
-        elements: their traces.
-    """
-
-    __slots__ = ("_choices", "elements")
-
-    def __init__(
-        self, gen_fn: GenerativeFunction, args: tuple[Any, ...] | None, retval: Tree, score: Array, elements: Elements
-    ) -> None:
-        super().__init__(gen_fn, args, retval, score)
-        self.elements = elements
-        self._choices: ChoiceMap | None = None
-
-    @property
-    def choices(self) -> ChoiceMap:
-        if self._choices is None:
-            self._choices = self.elements.choices()
-        return self._choices
-
-    def with_args(self, args: tuple[Any, ...] | None) -> SequenceTrace:
-        return SequenceTrace(self.gen_fn, args, self.retval, self.score, self.elements)
-
-    def factor_score(self) -> Array | None:
-        parts = self.elements.factor_scores
-        return None if parts is None else parts.sum(axis=-1)
-
-    def __len__(self) -> int:
-        return len(self.elements)
+    __slots__ = ()
 
     def step(self, t: int) -> Trace:
         """The trace of the kernel's execution at step ``t``."""
-        if not -len(self) <= t < len(self):
-            raise IndexError(f"step {t} of {len(self)}")
-        return self.elements.at(t % len(self))
+        return self._at(t, "step")
 
 
 # ---- what the kernel is given ----------------------------------------------------------------------------------------
@@ -588,21 +560,15 @@ def _runs(groups: Sequence[tuple[Indices, ChoiceMap]], lo: int, hi: int) -> list
 
 def _selected(selection: Selection, n: int) -> list[Segment]:
     """The first n steps, cut where what is selected of a step changes."""
-    below: list[tuple[int, Selection]] = (
-        sorted(
-            [(i, s) for indices, s in selection_groups(selection, range(n)) for i in indices], key=lambda pair: pair[0]
-        )
-        if not selection.uniform
-        else []
-    )
-    if selection.uniform:
-        return [Segment(0, n, selection.at(0))] if n else []
+    groups = selection_groups(selection, range(n))
+    if len(groups) == 1:
+        return [Segment(0, n, groups[0][1])]
     found: list[Segment] = []
-    for i, s in below:
-        if found and found[-1].given is s:
+    for i, below in sorted([(i, below) for indices, below in groups for i in indices], key=lambda pair: pair[0]):
+        if found and found[-1].given is below:
             found[-1] = found[-1]._replace(hi=i + 1)
         else:
-            found.append(Segment(i, i + 1, s))
+            found.append(Segment(i, i + 1, below))
     return found
 
 

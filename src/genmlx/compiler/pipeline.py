@@ -18,7 +18,7 @@ from genmlx.compiler.autodiff import expand_gradients
 from genmlx.compiler.capture import Captured, capture
 from genmlx.compiler.codegen import FLAGS, Lanes, Source, generate, lane_width
 from genmlx.compiler.ir.printer import show
-from genmlx.compiler.ir.types import Region
+from genmlx.compiler.ir.types import Region, Type
 from genmlx.compiler.passes import optimise
 from genmlx.compiler.passes.dead import remove_dead_code
 from genmlx.compiler.passes.precision import in_float64
@@ -137,13 +137,12 @@ def build(
     """
     lowered = lower(f, examples, mapped, lanes or 1, float64=float64)
     clock = time.perf_counter()
-    library = load(_COMMENT.sub("", lowered.source.text), flags=FLAGS)
-    region = lowered.optimised
-    varying = (*(mapped or (False,) * len(examples)), *(False for _ in lowered.captured.data))
-    inputs = [_spec(p, lanes if m else None) for p, m in zip(region.parameters, varying, strict=True)]
-    outputs = [_spec(r, lanes) for r in region.results]
-    block = 1 if lowered.source.lanes is None else lowered.source.lanes.width
-    kernel = Kernel(library, inputs, outputs, lowered.source.workspace_bytes, lanes, block)
+    source = lowered.source
+    library = load(_COMMENT.sub("", source.text), flags=FLAGS)
+    layout = source.lanes or Lanes((False,) * len(source.inputs), 1)
+    inputs = [_spec(t, lanes if m else None) for t, m in zip(source.inputs, layout.mapped, strict=True)]
+    outputs = [_spec(t, lanes) for t in source.outputs]
+    kernel = Kernel(library, inputs, outputs, source.workspace_bytes, lanes, layout.width)
     lowered.seconds["compiling and loading"] = time.perf_counter() - clock
     return Program(lowered, kernel, float64)
 
@@ -155,6 +154,6 @@ def _register_bytes() -> int:
         return _REGISTER_BYTES
 
 
-def _spec(value: object, lanes: int | None) -> ArraySpec:
-    dtype, shape = value.type  # type: ignore[attr-defined]
-    return ArraySpec(getattr(mx, "bool_" if dtype == "bool" else dtype), shape if lanes is None else (lanes, *shape))
+def _spec(type: Type, lanes: int | None) -> ArraySpec:  # noqa: A002
+    dtype = getattr(mx, "bool_" if type.dtype == "bool" else type.dtype)
+    return ArraySpec(dtype, type.shape if lanes is None else (lanes, *type.shape))

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import functools
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import mlx.core as mx
 
 from genmlx.compiler import capture
 from genmlx.compiler.capture import CaptureError, UnsupportedPrimitive
-from genmlx.control.transforms import Vectorised
+from genmlx.control.transforms import Vectorised, leading_size
 from genmlx.control.trees import as_arrays
-from genmlx.numerics.errors import ControlFlowError, GenMLXError, ShapeError, UsageError
+from genmlx.numerics.errors import ControlFlowError, GenMLXError, UsageError
 from genmlx.numerics.pytree import Structure, join_arrays, split_arrays
 from genmlx.numerics.types import Array, Tree
 
@@ -70,7 +70,7 @@ class Compiled:
         kernel = self._kernel(args)
         if kernel is None:
             return self._f(*args)
-        arrays = _in_lanes_first(self._f, args)
+        arrays = split_arrays(_lanes_first(self._f, args))[0]
         return join_arrays(kernel.structure, _run(kernel.program, arrays, threads, progress))
 
     def show(self, *args: Tree) -> str:
@@ -141,11 +141,14 @@ def compile(  # noqa: A001 - its name in the field
 def _compile(f: Callable[..., Tree], args: tuple[Tree, ...], float64: bool) -> _Kernel:
     from genmlx.compiler.pipeline import build  # the stages of the compiler are loaded when they are needed
 
-    vectorised = f if isinstance(f, Vectorised) else None
-    body = vectorised.f if vectorised else f
+    body = f.f if isinstance(f, Vectorised) else f
     mx.eval(capture.lifted(body)[0])  # what it closes over: data of the kernel, not the way they were computed
-    axes = vectorised.axes(args) if vectorised else (None,) * len(args)
-    examples, structure = split_arrays(tuple(_one_lane(arg, axis) for arg, axis in zip(args, axes, strict=True)))
+    axes = f.axes(args) if isinstance(f, Vectorised) else (None,) * len(args)
+    parts = [split_arrays(arg) for arg in _lanes_first(f, args)]
+    mapped = [axis is not None for (leaves, _), axis in zip(parts, axes, strict=True) for _ in leaves]
+    arrays = [a for leaves, _ in parts for a in leaves]
+    examples = [mx.zeros(a.shape[1:] if m else a.shape, a.dtype) for a, m in zip(arrays, mapped, strict=True)]
+    structure = split_arrays(args)[1]
     found: list[Structure] = []
 
     def flat(*arrays: Array) -> list[Array]:
@@ -153,45 +156,14 @@ def _compile(f: Callable[..., Tree], args: tuple[Tree, ...], float64: bool) -> _
         found.append(result_structure)
         return results
 
-    if vectorised is None:
+    if not isinstance(f, Vectorised):
         return _Kernel(build(flat, examples, float64=float64), found[-1])
-    mapped = [axis is not None for arg, axis in zip(args, axes, strict=True) for _ in split_arrays(arg)[0]]
-    lanes = _lanes(args, axes)
+    lanes = leading_size([a for a, m in zip(arrays, mapped, strict=True) if m])
     return _Kernel(build(flat, examples, mapped, lanes, float64=float64), found[-1])
 
 
-def _one_lane(arg: Tree, axis: int | None) -> Tree:
-    """An argument of the shapes that one lane sees."""
-    arrays, structure = split_arrays(arg)
-    shapes = [_without(a.shape, axis) for a in arrays]
-    return join_arrays(structure, [mx.zeros(s, a.dtype) for s, a in zip(shapes, arrays, strict=True)])
-
-
-def _without(shape: tuple[int, ...], axis: int | None) -> tuple[int, ...]:
-    if axis is None:
-        return shape
-    if not -len(shape) <= axis < len(shape):
-        raise ShapeError(f"vmap over axis {axis} of an array of shape {shape}")
-    axis %= len(shape)
-    return shape[:axis] + shape[axis + 1 :]
-
-
-def _lanes(args: Sequence[Tree], axes: Sequence[int | None]) -> int:
-    sizes = {a.shape[x] for arg, x in zip(args, axes, strict=True) if x is not None for a in split_arrays(arg)[0]}
-    if len(sizes) != 1:
-        raise ShapeError(f"vmap got arguments of sizes {sorted(sizes)} along its axis: they must be one size")
-    (lanes,) = sizes
-    return lanes
-
-
-def _in_lanes_first(f: Callable[..., Tree], args: tuple[Tree, ...]) -> list[Array]:
-    """The arrays of a call, with the axis of the lanes first."""
-    if not isinstance(f, Vectorised):
-        return split_arrays(args)[0]
-    arrays = []
-    for arg, axis in zip(args, f.axes(args), strict=True):
-        arrays += [mx.moveaxis(a, axis, 0) if axis else a for a in split_arrays(arg)[0]]
-    return arrays
+def _lanes_first(f: Callable[..., Tree], args: tuple[Tree, ...]) -> tuple[Tree, ...]:
+    return f.lanes_first(args) if isinstance(f, Vectorised) else args
 
 
 def _run(program: Program, arrays: list[Array], threads: int | None, progress: Any) -> list[Array]:

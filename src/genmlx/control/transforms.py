@@ -17,7 +17,7 @@ from genmlx.numerics.transforms import explain_control_flow
 from genmlx.numerics.transforms import vmap as _vmap
 from genmlx.numerics.types import Array, Tree
 
-__all__ = ["Vectorised", "value_and_grad", "vmap"]
+__all__ = ["Vectorised", "leading_size", "value_and_grad", "vmap"]
 
 
 class Vectorised(NamedTuple):
@@ -35,10 +35,14 @@ class Vectorised(NamedTuple):
             raise UsageError("vmap over nothing: in_axes is None for every argument", fix="an axis for at least one")
         return axes
 
+    def lanes_first(self, args: Sequence[Tree]) -> tuple[Tree, ...]:
+        """The arguments, with the axis that is mapped in front."""
+        return tuple([_leading(arg, axis) for arg, axis in zip(args, self.axes(args), strict=True)])
+
     def __call__(self, *args: Tree) -> Tree:
         args = as_arrays(args)
         axes = self.axes(args)
-        mapped = [_leading(arg, axis) for arg, axis in zip(args, axes, strict=True) if axis is not None]
+        mapped = [arg for arg, axis in zip(self.lanes_first(args), axes, strict=True) if axis is not None]
         shared = [arg if axis is None else None for arg, axis in zip(args, axes, strict=True)]
         f = self.f
 
@@ -67,18 +71,27 @@ def vmap(f: Callable[..., Tree], in_axes: int | tuple[int | None, ...] | None = 
 
 
 def _leading(arg: Tree, axis: int | None) -> Tree:
-    arrays, structure = split_arrays(arg)
-    if axis is None or axis == 0:
+    if axis is None:
         return arg
-    return join_arrays(structure, [mx.moveaxis(a, axis, 0) for a in arrays])
+    arrays, structure = split_arrays(arg)
+    for a in arrays:
+        if not -a.ndim <= axis < a.ndim:
+            raise ShapeError(f"vmap over axis {axis} of an array of shape {a.shape}")
+    return join_arrays(structure, [mx.moveaxis(a, axis, 0) for a in arrays]) if axis else arg
+
+
+def leading_size(arrays: Sequence[Array]) -> int:
+    """The size of the axis that is mapped, where it is in front."""
+    sizes = {a.shape[0] for a in arrays}
+    if len(sizes) != 1:
+        raise ShapeError(f"vmap got arguments of sizes {sorted(sizes)} along its axis: they must be one size")
+    (size,) = sizes
+    return size
 
 
 def _map_captured(one: Callable[..., Tree], mapped: Sequence[Tree]) -> Tree:
     arrays, structure = split_arrays(tuple(mapped))
-    sizes = {a.shape[0] if a.ndim else None for a in arrays}
-    if len(sizes) != 1 or None in sizes:
-        raise ShapeError(f"vmap got arguments of sizes {sorted(map(str, sizes))} along its axis: they must be one size")
-    (size,) = sizes
+    size = leading_size(arrays)
     element = join_arrays(structure, [mx.zeros(a.shape[1:], a.dtype) for a in arrays])
     traced = trace_body(one, element)
     out = record("map", [*arrays, *traced.rest], {"size": size, "mapped": len(arrays)}, [traced.region])
